@@ -1,0 +1,35 @@
+# l4lab.  Every target makes .venv by itself when it is missing or stale.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test check guests bench clean
+.DELETE_ON_ERROR:
+
+run: $(READY)
+	$(BIN)/l4lab trace faq_nested_call
+
+test: $(READY) guests
+	$(BIN)/pytest
+
+check: $(READY) guests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+guests: $(READY)
+	$(MAKE) --no-print-directory -C guest/programs
+
+bench: $(READY)
+	$(BIN)/python -m bench
+
+clean:
+	$(MAKE) --no-print-directory -C guest/programs clean
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@

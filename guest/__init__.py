@@ -1,0 +1,1 @@
+"""The programs: assembler, ELF loader, include files, guest programs and scenarios."""

@@ -1,0 +1,286 @@
+"""Numbers of the Fiasco.OC/L4Re binary interface, and the layout of its words; no behaviour.
+
+Each group names its origin: a header of L4Re (`l4/sys/...`) or a section of the ABI
+document ("ABI 1.3").  An ABI number is written here or in `kernel.utcb` and nowhere else.
+"""
+
+from enum import IntEnum, IntFlag
+from typing import NamedTuple
+
+from kernel import utcb
+
+
+class Arch(NamedTuple):
+    """What differs between the two architectures (ABI 1, 2)."""
+
+    name: str
+    word: int  # bytes in a machine word
+    call_page: int  # address of the kernel-provided system-call page, 0 if there is none
+    root_utcb: int  # UTCB area of sigma0 and the root task
+    user_utcb: int  # UTCB area of an ordinary task
+    user_end: int  # first address above the user's
+    cap_limit: int  # capability indices are below this
+    reply_limit: int  # explicit reply slots are below this
+
+    @property
+    def bits(self) -> int:
+        """Bits in a machine word."""
+        return self.word * 8
+
+    @property
+    def mask(self) -> int:
+        """All bits of a machine word."""
+        return (1 << self.word * 8) - 1
+
+    @property
+    def utcb_size(self) -> int:
+        """Bytes from one UTCB to the next (L4_UTCB_OFFSET)."""
+        return utcb.size_of(self.word)
+
+
+AMD64 = Arch(
+    name="amd64",
+    word=8,
+    call_page=0,
+    root_utcb=0x7F_FF00_0000,
+    user_utcb=0xB300_0000,
+    user_end=0x8000_0000_0000,
+    cap_limit=128 * 512,
+    reply_limit=512 * 512,
+)
+IA32 = Arch(
+    name="ia32",
+    word=4,
+    call_page=0xEACF_F000,
+    root_utcb=0xBFF0_0000,
+    user_utcb=0xB300_0000,
+    user_end=0xC000_0000,
+    cap_limit=256 * 1024,
+    reply_limit=1024 * 1024,
+)
+ARCHES = {arch.name: arch for arch in (AMD64, IA32)}
+
+PAGE_SHIFT = 12
+PAGE_SIZE = 1 << PAGE_SHIFT
+
+
+class Op(IntFlag):
+    """Operation bits of a capability selector (`l4/sys/consts.h`, ABI 1.3)."""
+
+    SEND = 1
+    RECV = 2
+    OPEN_WAIT = 4
+    REPLY = 8
+
+
+# The supported combinations (ABI 1.3).
+SEND = 0x1
+RECEIVE = 0x2
+CALL = 0x3
+WAIT = 0x6
+SEND_AND_WAIT = 0x7
+REPLY = 0x9
+REPLY_AND_CALL = 0xB
+REPLY_AND_WAIT = 0xF
+# The ninth of the document's table is the sleep: RECEIVE on the calling thread itself.
+OPERATIONS = {
+    SEND: "send",
+    RECEIVE: "receive",
+    CALL: "call",
+    WAIT: "wait",
+    SEND_AND_WAIT: "send_and_wait",
+    REPLY: "reply",
+    REPLY_AND_CALL: "reply_and_call",
+    REPLY_AND_WAIT: "reply_and_wait",
+}
+
+# A capability selector (`l4/sys/consts.h`, ABI 1.3).
+CAP_SHIFT = 12
+CAP_INVALID_BIT = 0x800
+CAP_REPLY_BIT = 0x400
+CAP_SPECIAL = CAP_INVALID_BIT | CAP_REPLY_BIT
+CAP_OPERATION = 0xF
+
+
+class Rights(IntFlag):
+    """Rights of a capability (`l4/sys/types.h`, ABI 4.9); SERVER is an object attribute."""
+
+    W = 1
+    S = 2
+    R = 4
+    D = 8
+    SERVER = 0x20
+
+
+LABEL_RIGHTS = 3  # the rights that a receiver sees in the low bits of a gate label
+
+
+class Page(IntFlag):
+    """Rights of a memory mapping (ABI 4.9)."""
+
+    X = 1
+    W = 2
+    R = 4
+
+
+# Message tag (`l4/sys/types.h`, ABI 3).
+TAG_WORDS = 0x3F
+TAG_ITEMS_SHIFT = 6
+TAG_ITEMS = 0x3F
+TAG_FLAGS = 0xF000
+TAG_LABEL_SHIFT = 16
+TAG_TRANSFER_FPU = 0x1000
+TAG_SCHEDULE = 0x2000
+TAG_PROPAGATE = 0x4000
+TAG_ERROR = 0x8000
+
+
+class Tag(NamedTuple):
+    """A message tag taken apart."""
+
+    label: int
+    words: int
+    items: int
+    flags: int
+
+
+def decode_tag(tag: int, *, bits: int) -> Tag:
+    """Take a tag of `bits` bits apart; the label is signed."""
+    label = tag >> TAG_LABEL_SHIFT
+    if label >> (bits - TAG_LABEL_SHIFT - 1):
+        label -= 1 << (bits - TAG_LABEL_SHIFT)
+    return Tag(
+        label, tag & TAG_WORDS, (tag >> TAG_ITEMS_SHIFT) & TAG_ITEMS, tag & TAG_FLAGS
+    )
+
+
+def encode_tag(label: int, *, words: int = 0, items: int = 0, flags: int = 0, bits: int) -> int:
+    """Put a tag of `bits` bits together, as `l4_msgtag()` does."""
+    low = (words & TAG_WORDS) | (items & TAG_ITEMS) << TAG_ITEMS_SHIFT | (flags & TAG_FLAGS)
+    return (label << TAG_LABEL_SHIFT | low) & ((1 << bits) - 1)
+
+
+class Protocol(IntEnum):
+    """Labels that name a kernel protocol (`l4/sys/types.h`, ABI 3)."""
+
+    NONE = 0
+    ALLOW_SYSCALL = 1
+    IRQ = -1
+    PAGE_FAULT = -2
+    EXCEPTION = -5
+    SIGMA0 = -6
+    IO_PAGE_FAULT = -8
+    THREAD_GROUP = -9
+    KOBJECT = -10
+    TASK = -11
+    THREAD = -12
+    LOG = -13
+    SCHEDULER = -14
+    FACTORY = -15
+    VM = -16
+    DMA_SPACE = -17
+    IRQ_SENDER = -18
+    SEMAPHORE = -20
+    META = -21
+    IOMMU = -22
+    DEBUGGER = -23
+    VCPU_CONTEXT = -25
+
+
+class Errno(IntEnum):
+    """System errors; a label carries them negated (`l4/sys/err.h`, ABI 3)."""
+
+    OK = 0
+    EPERM = 1
+    ENOENT = 2
+    EIO = 5
+    ENXIO = 6
+    E2BIG = 7
+    EAGAIN = 11
+    ENOMEM = 12
+    EACCESS = 13
+    EFAULT = 14
+    EBUSY = 16
+    EEXIST = 17
+    ENODEV = 19
+    EINVAL = 22
+    ENOSPC = 28
+    ERANGE = 34
+    ENAMETOOLONG = 36
+    ENOSYS = 38
+    EBADPROTO = 39
+    EADDRNOTAVAIL = 99
+    ENOREPLY = 1000
+    EMSGTOOSHORT = 1001
+    EMSGTOOLONG = 1002
+    EMSGMISSARG = 1003
+
+
+class IpcError(IntEnum):
+    """IPC error codes in the UTCB's error word (`l4/sys/ipc.h`, ABI 3); bit 0: receive phase."""
+
+    NONE = 0
+    SEND_TIMEOUT = 2
+    RECEIVE_TIMEOUT = 3
+    NOT_EXISTENT = 4
+    RECEIVE_NOT_EXISTENT = 5
+    SEND_CANCELLED = 6
+    RECEIVE_CANCELLED = 7
+    SEND_CUT = 8
+    RECEIVE_CUT = 9
+    SEND_MAP_FAILED = 16
+    RECEIVE_MAP_FAILED = 17
+    NO_REPLY_CAP = 19
+
+
+# Timeouts (`l4/sys/types.h`, ABI 4.8): two halves of a word, receive low, send high.
+TIMEOUT_NEVER = 0
+TIMEOUT_ZERO = 0x400
+TIMEOUT_ABSOLUTE = 0x8000
+TIMEOUT_MANTISSA = 0x3FF
+TIMEOUT_EXPONENT_SHIFT = 10
+TIMEOUT_EXPONENT = 0x1F
+TIMEOUT_BR_INDEX = 0x3F
+
+# Initial capabilities of a task: capability index (ABI 6.12).
+CAP_TASK = 1
+CAP_FACTORY = 2
+CAP_THREAD = 3
+CAP_PAGER = 4
+CAP_LOG = 5
+CAP_ICU = 6
+CAP_SCHEDULER = 7
+
+# Operation codes (ABI 6); the low 16 bits of mr[0].
+OPCODE = 0xFFFF
+THREAD_CONTROL = 0
+THREAD_EX_REGS = 1
+THREAD_SWITCH = 2
+THREAD_STATS_TIME = 3
+THREAD_MODIFY_SENDERS = 6
+SCHEDULER_INFO = 0
+SCHEDULER_RUN_THREAD = 1
+SCHEDULER_IDLE_TIME = 2
+VCON_WRITE = 0
+VCON_READ = 1
+VCON_SET_ATTR = 2
+VCON_GET_ATTR = 3
+TASK_CAP_INFO = 2
+GATE_BIND = 0x10
+GATE_GET_INFO = 0x11
+
+# Flags of the thread operations (ABI 6.2).
+EX_REGS_CANCEL = 0x10000
+EX_REGS_TRIGGER_EXCEPTION = 0x20000
+CONTROL_SET_PAGER = 0x10000
+CONTROL_BIND = 0x200000
+CONTROL_ALIEN = 0x400000
+CONTROL_SET_HANDLER = 0x1000000
+
+VCON_MAX_WORDS = 61  # words of text in one log write (ABI 6.9)
+
+# Scheduling (ABI 4.4).
+PRIORITY_MAX = 255
+PRIORITY_NEW_THREAD = 1
+PRIORITY_DEFAULT = 2
+TIMESLICE_US = 10_000

@@ -1,0 +1,102 @@
+"""What the kernel needs of a machine: a small, coarse interface, kept as Protocols.
+
+Rule 1: a machine decides nothing.  It runs a context until it traps and says why.
+Rule 2: cycles are ints, absolute in `now`, `deadline` and `until`; the machine owns the clock.
+Rule 3: numbers of contexts and spaces are chosen by the kernel, which is what lets it
+be frozen as plain data and thawed against another machine.
+"""
+
+from typing import Protocol
+
+# Why `Machine.run` came back.  `emu.traps` has the same numbers; a test compares them.
+DEADLINE = 0  # the clock reached the deadline, between two blocks
+SYSTEM_CALL = 1
+PAGE_FAULT = 2  # `address`, `error`
+EXCEPTION = 3  # `vector`, `error`; an undefined instruction is vector 6
+
+# Bits of a page fault's `error` (Intel SDM vol. 3, 4.7).
+FAULT_PRESENT = 1
+FAULT_WRITE = 2
+FAULT_USER = 4
+FAULT_FETCH = 16
+
+
+class Context(Protocol):
+    """One thread's CPU state, as the kernel sees it between traps.
+
+    The four system-call registers hold what the guest passed after a SYSTEM_CALL trap;
+    `tag` and `label` go back to the guest when the context next runs, and only if that
+    trap was the context's last.  `ip` and `sp` may be assigned at any time.
+    """
+
+    tag: int
+    selector: int
+    label: int
+    timeout: int
+    ip: int
+    sp: int
+    address: int
+    error: int
+    vector: int
+
+
+class Machine(Protocol):
+    """CPUs, memory and the clock."""
+
+    @property
+    def now(self) -> int:
+        """The current cycle."""
+
+    @property
+    def instructions(self) -> int:
+        """Instructions completed since the run began, of all contexts."""
+
+    @property
+    def cpu_khz(self) -> int:
+        """Cycles in a millisecond."""
+
+    def run(self, context: Context, deadline: int) -> int:
+        """Run `context` until it traps or `deadline` is reached, and say which.
+
+        A trap costs at least one cycle, charged before this returns.
+        """
+
+    def charge(self, cycles: int) -> None:
+        """Let `cycles` pass: the kernel worked."""
+
+    def advance(self, until: int) -> None:
+        """Let time pass up to `until`: nothing could run."""
+
+    def create_space(self, number: int) -> None:
+        """Make an empty address space."""
+
+    def destroy_space(self, number: int) -> None:
+        """Forget an address space; no context may use it any more."""
+
+    def map(self, space: int, address: int, frame: int, rights: int) -> None:
+        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4)."""
+
+    def unmap(self, space: int, address: int) -> None:
+        """Take the page at `address` away."""
+
+    def create_context(
+        self, number: int, *, space: int, ip: int, sp: int, thread_base: int
+    ) -> Context:
+        """Make a context at user level whose thread segment starts at `thread_base`."""
+
+    def context(self, number: int) -> Context:
+        """Give the context made under this number."""
+
+    def destroy_context(self, number: int) -> None:
+        """Forget a context."""
+
+    def words(self, frame: int, count: int) -> memoryview:
+        """View `count` machine words at physical address `frame`; writes go to the guest."""
+
+    @property
+    def frames(self) -> range:
+        """Physical addresses of the page frames of RAM."""
+
+    @property
+    def shared_frames(self) -> range:
+        """Physical addresses of the page frames for memory shared with the kernel."""
