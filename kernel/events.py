@@ -1,0 +1,149 @@
+"""What happened: events as frozen values, each stamped with a cycle and a position.
+
+A *position* is the number of instructions that the run had completed.  Threads and other
+kernel objects appear as their object numbers; names belong to whoever renders.  Message
+words are ints of the machine's word size.  The kernel tells its recorder after the fact,
+and nothing a recorder does can reach back.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple, Protocol, TypeAlias
+
+
+class Outcome(IntEnum):
+    """How a run ended; a larger one takes precedence."""
+
+    IDLE = 0  # nothing can run and no timeout is pending
+    BUDGET = 1  # the cycle budget is used up
+    FAULT = 2  # a thread was stopped by a fault that nobody handled
+
+
+class Fate(IntEnum):
+    """What became of the thread that raised a fault or an exception."""
+
+    HANDLED = 0  # its pager or handler was asked
+    KILLED = 1  # no pager: the thread is gone (ABI 5.1)
+    STUCK = 2  # no exception handler: it blocks for ever (ABI 5.2)
+
+
+class Transfer(NamedTuple):
+    """A message reached a thread; `error` is what its receiver was told (0: delivered whole)."""
+
+    cycle: int
+    position: int
+    sender: int  # 0: the kernel itself
+    receiver: int
+    operation: int  # operation bits of the sender's call (ABI 1.3)
+    via: int  # the gate that it came through; 0: a thread or reply capability
+    tag: int  # as the receiver sees it
+    label: int
+    error: int
+    words: tuple[int, ...]  # the counted words, as sent and as delivered
+    old: tuple[int, ...]  # what the receiver held in exactly those words
+    sender_ip: int  # of the instruction after the sender's system call
+    receiver_ip: int
+
+
+class Failure(NamedTuple):
+    """A thread's IPC ended with an error and nothing was delivered to it."""
+
+    cycle: int
+    position: int
+    thread: int
+    operation: int
+    target: int  # the object it named; 0: none
+    error: int
+    ip: int
+
+
+class Invocation(NamedTuple):
+    """A kernel object was invoked and answered."""
+
+    cycle: int
+    position: int
+    thread: int
+    operation: int
+    target: int
+    tag: int  # as sent
+    words: tuple[int, ...]  # as sent
+    result: int  # the tag that came back
+    answer: tuple[int, ...]  # the counted words that came back
+    old: tuple[int, ...]  # what those words held before
+    ip: int
+
+
+class Refused(NamedTuple):
+    """A thread asked for something that this kernel does not give; it got the ABI's error."""
+
+    cycle: int
+    position: int
+    thread: int
+    target: int
+    protocol: int
+    opcode: int
+    words: tuple[int, ...]
+    reason: str
+    ip: int
+
+
+class Fault(NamedTuple):
+    """A page fault of a thread; `error` has the bits of Intel SDM vol. 3, 4.7."""
+
+    cycle: int
+    position: int
+    thread: int
+    address: int
+    error: int
+    ip: int
+    fate: Fate
+
+
+class Exception_(NamedTuple):
+    """Any other exception of a thread."""
+
+    cycle: int
+    position: int
+    thread: int
+    vector: int
+    error: int
+    ip: int
+    fate: Fate
+
+
+class Switch(NamedTuple):
+    """Another thread runs than before; 0 is nobody."""
+
+    cycle: int
+    position: int
+    previous: int
+    next: int
+
+
+class Log(NamedTuple):
+    """A thread wrote to the kernel's log."""
+
+    cycle: int
+    position: int
+    thread: int
+    data: bytes
+    ip: int
+
+
+class End(NamedTuple):
+    """The run ended."""
+
+    cycle: int
+    position: int
+    outcome: Outcome
+
+
+Event: TypeAlias = (
+    Transfer | Failure | Invocation | Refused | Fault | Exception_ | Switch | Log | End
+)
+
+
+class Recorder(Protocol):
+    """Whoever is told what happened."""
+
+    def record(self, event: Event) -> None:
+        """Take note of `event`; called in order, after the state has changed."""
