@@ -1,1 +1,1 @@
-"""The kernel: L4 threads, tasks, capabilities, IPC, faults and scheduling; standard library only."""
+"""The kernel: L4 threads, tasks, capabilities, IPC and scheduling; standard library only."""

@@ -64,14 +64,11 @@ PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT
 
 
-class Op(IntFlag):
-    """Operation bits of a capability selector (`l4/sys/consts.h`, ABI 1.3)."""
-
-    SEND = 1
-    RECV = 2
-    OPEN_WAIT = 4
-    REPLY = 8
-
+# Operation bits of a capability selector (`l4/sys/consts.h`, ABI 1.3).
+OP_SEND = 1
+OP_RECV = 2
+OP_OPEN_WAIT = 4
+OP_REPLY = 8
 
 # The supported combinations (ABI 1.3).
 SEND = 0x1
@@ -149,9 +146,7 @@ def decode_tag(tag: int, *, bits: int) -> Tag:
     label = tag >> TAG_LABEL_SHIFT
     if label >> (bits - TAG_LABEL_SHIFT - 1):
         label -= 1 << (bits - TAG_LABEL_SHIFT)
-    return Tag(
-        label, tag & TAG_WORDS, (tag >> TAG_ITEMS_SHIFT) & TAG_ITEMS, tag & TAG_FLAGS
-    )
+    return Tag(label, tag & TAG_WORDS, (tag >> TAG_ITEMS_SHIFT) & TAG_ITEMS, tag & TAG_FLAGS)
 
 
 def encode_tag(label: int, *, words: int = 0, items: int = 0, flags: int = 0, bits: int) -> int:
@@ -217,7 +212,7 @@ class Errno(IntEnum):
 
 
 class IpcError(IntEnum):
-    """IPC error codes in the UTCB's error word (`l4/sys/ipc.h`, ABI 3); bit 0: receive phase."""
+    """IPC error codes in the error word (`l4/sys/ipc.h`, ABI 3); bit 0: receive phase."""
 
     NONE = 0
     SEND_TIMEOUT = 2

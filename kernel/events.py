@@ -27,7 +27,7 @@ class Fate(IntEnum):
 
 
 class Transfer(NamedTuple):
-    """A message reached a thread; `error` is what its receiver was told (0: delivered whole)."""
+    """A message reached a thread; `error` is what the receiver was told, 0 if it is whole."""
 
     cycle: int
     position: int

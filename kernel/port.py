@@ -26,7 +26,8 @@ class Context(Protocol):
 
     The four system-call registers hold what the guest passed after a SYSTEM_CALL trap;
     `tag` and `label` go back to the guest when the context next runs, and only if that
-    trap was the context's last.  `ip` and `sp` may be assigned at any time.
+    trap was the context's last.  `ip` and `sp` may be assigned at any time; `flags` is
+    only read.
     """
 
     tag: int
@@ -35,6 +36,7 @@ class Context(Protocol):
     timeout: int
     ip: int
     sp: int
+    flags: int
     address: int
     error: int
     vector: int
@@ -100,3 +102,13 @@ class Machine(Protocol):
     @property
     def shared_frames(self) -> range:
         """Physical addresses of the page frames for memory shared with the kernel."""
+
+
+class Probe(Protocol):
+    """The lab's two ways to vary a run; a run with a probe is another run."""
+
+    def choose(self, point: str, options: int) -> int:
+        """Pick one of `options` ways to go on at a choice point; 0 is what happens without."""
+
+    def undefined_words(self, thread: int, words: memoryview) -> None:
+        """Fill the message registers that a delivery to `thread` left undefined."""

@@ -1,0 +1,100 @@
+"""Operations on threads: the thread and scheduler protocols (ABI 6.2, 6.8)."""
+
+from kernel import abi, ipc
+from kernel.abi import Errno, Rights
+from kernel.errors import GuestFault
+from kernel.objects import DEAD, READY, STUCK, SchedulerObject, Thread
+from kernel.request import Answer, NoReply, Request
+from kernel.state import Kernel
+
+_CONTROL_WORDS = 6
+_EX_REGS_WORDS = 3
+_RUN_THREAD_WORDS = 5
+_ONE_CPU = 1
+_FIXED_PRIORITY_CLASS = 2
+
+
+def invoke_thread(kernel: Kernel, thread: Thread, request: Request) -> Answer | NoReply:
+    """Serve a message of the thread protocol to `thread`."""
+    match request.opcode():
+        case abi.THREAD_CONTROL:
+            return _control(kernel, thread, request)
+        case abi.THREAD_EX_REGS:
+            return _ex_regs(kernel, thread, request)
+        case abi.THREAD_SWITCH:
+            return _switch(kernel, thread)
+        case opcode:
+            raise GuestFault(Errno.ENOSYS, refused=f"thread operation {opcode}")
+
+
+def invoke_scheduler(
+    kernel: Kernel, scheduler: SchedulerObject, request: Request
+) -> Answer | NoReply:
+    """Serve a message of the scheduler protocol."""
+    match request.opcode():
+        case abi.SCHEDULER_INFO:
+            return Answer(0, (_ONE_CPU, 1, _FIXED_PRIORITY_CLASS))
+        case abi.SCHEDULER_RUN_THREAD:
+            return _run_thread(kernel, request)
+        case opcode:
+            raise GuestFault(Errno.ENOSYS, refused=f"scheduler operation {opcode}")
+
+
+def _control(kernel: Kernel, thread: Thread, request: Request) -> Answer:
+    # Pager and handler come and go as selectors (ABI 13, 1).
+    request.require_words(_CONTROL_WORDS)
+    request.require_rights(Rights.S)
+    flags = request.word(0)
+    if flags & (abi.CONTROL_BIND | abi.CONTROL_ALIEN):
+        raise GuestFault(Errno.ENOSYS, refused="thread control: bind, alien")
+    pager, handler = thread.pager, thread.handler
+    if flags & abi.CONTROL_SET_PAGER:
+        thread.pager = request.word(1) >> abi.CAP_SHIFT
+    if flags & abi.CONTROL_SET_HANDLER:
+        thread.handler = request.word(2) >> abi.CAP_SHIFT
+    mask = kernel.arch.mask
+    return Answer(0, (0, pager << abi.CAP_SHIFT & mask, handler << abi.CAP_SHIFT & mask))
+
+
+def _ex_regs(kernel: Kernel, thread: Thread, request: Request) -> Answer:
+    request.require_words(_EX_REGS_WORDS)
+    flags, ip, sp = (request.word(k) for k in range(_EX_REGS_WORDS))
+    if flags & abi.EX_REGS_TRIGGER_EXCEPTION:
+        raise GuestFault(Errno.ENOSYS, refused="ex_regs: trigger an exception")
+    context = thread.context
+    old = (context.flags, context.ip, context.sp)
+    keep = kernel.arch.mask  # all ones: leave it
+    if thread.state == STUCK and not flags & abi.EX_REGS_CANCEL:
+        return Answer(0, old)
+    if flags & abi.EX_REGS_CANCEL:
+        ipc.cancel(kernel, thread)
+    if ip != keep:
+        context.ip = ip
+    if sp != keep:
+        context.sp = sp
+    if thread.state in (DEAD, STUCK):
+        thread.state = READY
+        kernel.scheduler.wake(thread, kernel.machine.now)
+    return Answer(0, old)
+
+
+def _switch(kernel: Kernel, thread: Thread) -> Answer:
+    # To a ready thread, else to whoever the scheduler chooses.
+    now = kernel.machine.now
+    scheduler = kernel.scheduler
+    current = scheduler.current
+    scheduler.rotate(now)
+    if thread is not current and thread.queued:
+        scheduler.remove(thread)
+        scheduler.enqueue(thread, front=True)
+    return Answer()
+
+
+def _run_thread(kernel: Kernel, request: Request) -> Answer:
+    request.require_words(_RUN_THREAD_WORDS)
+    target = request.item().object
+    priority = request.word(3)
+    if not isinstance(target, Thread) or priority > abi.PRIORITY_MAX:
+        raise GuestFault(Errno.EINVAL)
+    kernel.scheduler.reprioritise(target, priority)
+    return Answer()

@@ -1,0 +1,225 @@
+"""The system call: invoke a capability (ABI 1.3).
+
+Rule 1: this is where a selector becomes an object, and where a `GuestFault` becomes
+what the guest sees.
+Rule 2: IPC goes to `kernel.ipc`, the kernel's own objects answer through the one table
+below: object and protocol to function.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from kernel import abi, control, ipc, log, utcb
+from kernel.abi import Errno, IpcError, Protocol, Rights
+from kernel.errors import GuestFault
+from kernel.events import Invocation, Refused
+from kernel.objects import (
+    IMPLICIT,
+    RECEIVING,
+    Factory,
+    Gate,
+    Log,
+    Object,
+    SchedulerObject,
+    Task,
+    Thread,
+)
+from kernel.request import Answer, NoReply, Request
+from kernel.state import Kernel
+
+_SELF_RIGHTS = int(Rights.W | Rights.S)
+
+
+def invoke(kernel: Kernel, thread: Thread) -> None:
+    """Do the system call that `thread` trapped with; on return somebody may run, or nobody."""
+    context = thread.context
+    selector = context.selector
+    operation = selector & abi.CAP_OPERATION
+    thread.operation = operation
+    thread.tag = tag = context.tag
+    kernel.cost += kernel.costs.system_call
+    if operation & abi.OP_REPLY:
+        if operation not in abi.OPERATIONS:
+            _refuse_operation(kernel, thread)
+            return
+        explicit = selector & abi.CAP_SPECIAL == abi.CAP_REPLY_BIT
+        reply = ipc.take_reply(thread, selector >> abi.CAP_SHIFT if explicit else IMPLICIT)
+        if reply is None:
+            ipc.fail(kernel, thread, IpcError.NOT_EXISTENT)
+            return
+        caller = reply.caller
+        if caller.state == RECEIVING:
+            # Whoever holds the reply capability answers, not only the thread that was called.
+            caller.partner = thread
+        ipc.begin(kernel, thread, caller, label=context.label, rights=reply.rights, via=0)
+        return
+    target: Object
+    if selector & abi.CAP_SPECIAL:
+        target, rights = thread, _SELF_RIGHTS
+    else:
+        cap = thread.task.caps.get(selector >> abi.CAP_SHIFT)
+        if cap is None:
+            ipc.fail(kernel, thread, IpcError.NOT_EXISTENT)
+            return
+        target, rights = cap
+    if operation not in abi.OPERATIONS:
+        _refuse_operation(kernel, thread)
+        return
+    protocol = tag >> abi.TAG_LABEL_SHIFT if operation & abi.OP_SEND else 0
+    if isinstance(target, Gate):
+        if protocol != kernel.kobject_label or not rights & Rights.SERVER:
+            bound = target.thread
+            ipc.begin(
+                kernel,
+                thread,
+                target if bound is None else bound,
+                label=target.label | rights & abi.LABEL_RIGHTS,
+                rights=rights,
+                via=target.number,
+            )
+            return
+    elif isinstance(target, Thread) and protocol != kernel.thread_label:
+        ipc.begin(kernel, thread, target, label=context.label, rights=rights, via=0)
+        return
+    _invoke_object(kernel, thread, target, rights)
+
+
+def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) -> None:
+    tag = abi.decode_tag(thread.tag, bits=kernel.arch.bits)
+    request = Request(thread, rights, tag)
+    sent = thread.utcb.load_words(tag.words)
+    old: tuple[int, ...] = ()
+    answer: Answer | NoReply
+    try:
+        answer = _serve(kernel, target, request)
+    except GuestFault as fault:
+        if fault.refused:
+            _report(kernel, thread, target, request, fault.refused)
+        answer = Answer(-fault.error)
+        if isinstance(fault.error, IpcError):
+            ipc.fail(kernel, thread, fault.error)
+            return
+    context = thread.context
+    wants = thread.operation & abi.OP_RECV
+    words: tuple[int, ...] = ()
+    if isinstance(answer, Answer) and wants:
+        words = answer.words
+        old = thread.utcb.load_words(len(words))
+        for k, value in enumerate(words):
+            thread.utcb.store(k, value)
+        context.tag = abi.encode_tag(answer.label, words=len(words), bits=kernel.arch.bits)
+    if kernel.recorder is not None:
+        kernel.recorder.record(
+            Invocation(
+                kernel.machine.now,
+                kernel.machine.instructions,
+                thread.number,
+                thread.operation,
+                target.number,
+                thread.tag,
+                sent,
+                context.tag,
+                words,
+                old,
+                context.ip,
+            )
+        )
+    if isinstance(answer, NoReply) and wants:
+        ipc.wait_on_self(kernel, thread)
+
+
+def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply:
+    if not request.caller.operation & abi.OP_SEND:
+        raise GuestFault(Errno.EINVAL)
+    for kind, protocol, serve in _TABLE:
+        if isinstance(target, kind) and request.tag.label == protocol:
+            return serve(kernel, target, request)
+    known = any(isinstance(target, kind) for kind, _, _ in _TABLE)
+    if known and not isinstance(target, Gate):
+        raise GuestFault(Errno.EBADPROTO)
+    raise GuestFault(Errno.EBADPROTO, refused=f"protocol of a {target.kind}")
+
+
+def _task(kernel: Kernel, task: Task, request: Request) -> Answer:
+    if request.opcode() != abi.TASK_CAP_INFO:
+        raise GuestFault(Errno.ENOSYS, refused=f"task operation {request.opcode()}")
+    request.require_words(2)
+    first = _cap_at(task, request.word(1))
+    if request.tag.words == 2:
+        return Answer(int(first is not None))
+    second = _cap_at(task, request.word(2))
+    return Answer(int(first is second))
+
+
+def _cap_at(task: Task, selector: int) -> Object | None:
+    if selector & abi.CAP_SPECIAL:
+        return None
+    cap = task.caps.get(selector >> abi.CAP_SHIFT)
+    return cap.object if cap is not None else None
+
+
+def _factory(kernel: Kernel, factory: Factory, request: Request) -> Answer:
+    request.require_words(1)
+    kind = request.word(0)
+    raise GuestFault(Errno.ENODEV, refused=f"make an object of type {kind:#x}")
+
+
+def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
+    match request.opcode():
+        case abi.GATE_BIND:
+            request.require_words(2)
+            request.require_rights(Rights.S | Rights.SERVER)
+            cap = request.item()
+            label = request.word(1)
+            if not isinstance(cap.object, Thread) or label & abi.LABEL_RIGHTS:
+                raise GuestFault(Errno.EINVAL)
+            if not cap.rights & Rights.S:
+                raise GuestFault(Errno.EPERM)
+            ipc.bind(kernel, gate, cap.object, label)
+            return Answer()
+        case abi.GATE_GET_INFO:
+            return Answer(0, (gate.label,))
+        case opcode:
+            raise GuestFault(Errno.ENOSYS, refused=f"gate operation {opcode}")
+
+
+# Functions are called with the kind of object that their row names.
+_TABLE: tuple[
+    tuple[type, Protocol, Callable[[Kernel, Any, Request], Answer | NoReply]], ...
+] = (
+    (Thread, Protocol.THREAD, control.invoke_thread),
+    (Log, Protocol.LOG, log.invoke),
+    (SchedulerObject, Protocol.SCHEDULER, control.invoke_scheduler),
+    (Task, Protocol.TASK, _task),
+    (Factory, Protocol.FACTORY, _factory),
+    (Gate, Protocol.KOBJECT, _gate),
+)
+
+
+def _refuse_operation(kernel: Kernel, thread: Thread) -> None:
+    # Bits that make no operation of ABI 1.3: nothing is sent, nothing is waited for.
+    tag = abi.decode_tag(thread.tag, bits=kernel.arch.bits)
+    request = Request(thread, 0, tag)
+    _report(kernel, thread, None, request, f"operation bits {thread.operation:#x}")
+    thread.context.tag = abi.encode_tag(-Errno.EINVAL, bits=kernel.arch.bits)
+
+
+def _report(
+    kernel: Kernel, thread: Thread, target: Object | None, request: Request, reason: str
+) -> None:
+    if kernel.recorder is None:
+        return
+    words = thread.utcb.load_words(min(request.tag.words, utcb.MR_COUNT))
+    kernel.recorder.record(
+        Refused(
+            kernel.machine.now,
+            kernel.machine.instructions,
+            thread.number,
+            target.number if target is not None else 0,
+            request.tag.label,
+            words[0] & abi.OPCODE if words else 0,
+            words,
+            reason,
+            thread.context.ip,
+        )
+    )

@@ -1,0 +1,439 @@
+"""Synchronous IPC: two threads meet and one message crosses; the kernel keeps no copy.
+
+Rule 1: every change of a thread's IPC state happens in this file.
+Rule 2: a message is copied when sender and receiver have met, from the sender's UTCB as
+it is at that moment.  Words past the count keep what they held (ABI 4.3).
+Rule 3: a reply capability is gone when it is used, whatever comes of the reply (ABI 4.2).
+Rule 4: the receive phase is settled before the send target is scheduled (ABI 4.2, 4).
+
+The order of events in one invocation is that of ABI 4.2.  `begin` does the caller's part;
+when a sender had to queue, the receiver's `_receive` pulls its message and goes on where
+the sender stopped.
+"""
+
+from bisect import insort
+
+from kernel import abi, timeout, utcb
+from kernel.abi import IpcError
+from kernel.events import Failure, Transfer
+from kernel.objects import DEAD, IMPLICIT, READY, RECEIVING, SENDING, Gate, Reply, Task, Thread
+from kernel.state import Kernel
+
+_CALLS = (abi.CALL, abi.REPLY_AND_CALL)
+
+
+def begin(
+    kernel: Kernel,
+    thread: Thread,
+    partner: Thread | Gate,
+    *,
+    label: int,
+    rights: int,
+    via: int,
+) -> None:
+    """Start the IPC that `thread`'s system-call registers ask for.
+
+    `partner` is a thread, or a gate that no thread is bound to; a message to it carries
+    `label`, came with a capability of `rights`, and through gate number `via` (or 0).
+    """
+    context = thread.context
+    operation = thread.operation
+    thread.label = label
+    thread.rights = rights
+    thread.via = via
+    thread.source = None
+    if operation & abi.OP_RECV:
+        if not operation & abi.OP_OPEN_WAIT:
+            thread.source = partner
+        elif not _choose_reply_slot(kernel, thread, context.selector):
+            fail(kernel, thread, IpcError.NO_REPLY_CAP)
+            return
+    if not operation & abi.OP_SEND:
+        _receive(kernel, thread, None)
+        return
+    if isinstance(partner, Gate):
+        _queue(kernel, thread, partner)
+        return
+    if partner.state == DEAD:
+        thread.target = partner
+        fail(kernel, thread, IpcError.NOT_EXISTENT)
+        return
+    if partner.state == RECEIVING:
+        if partner.partner is thread:
+            drop_reply(partner)
+        if partner.waits_for(thread):
+            if _transfer(kernel, thread, partner):
+                _after_send(kernel, thread, partner)
+            else:
+                kernel.scheduler.wake(partner, kernel.machine.now)
+            return
+    _queue(kernel, thread, partner)
+
+
+def wait_on_self(kernel: Kernel, thread: Thread) -> None:
+    """Begin the receive phase that follows an object which does not reply (ABI 6).
+
+    It is an open wait if the caller asked for one, else nothing can end it but its timeout.
+    """
+    thread.source = thread
+    if thread.operation & abi.OP_OPEN_WAIT:
+        thread.source = None
+        if not _choose_reply_slot(kernel, thread, thread.context.selector):
+            fail(kernel, thread, IpcError.NO_REPLY_CAP)
+            return
+    _receive(kernel, thread, None)
+
+
+def bind(kernel: Kernel, gate: Gate, thread: Thread, label: int) -> None:
+    """Bind a gate to a thread; whoever waited in it is queued at the thread now."""
+    gate.thread = thread
+    gate.label = label
+    waiting, gate.senders = gate.senders, []
+    for sender in waiting:
+        sender.target = thread
+        sender.label = label | sender.rights & abi.LABEL_RIGHTS
+        if sender.source is gate:
+            sender.source = thread
+        _insert(thread.senders, sender)
+    if thread.state == RECEIVING and not thread.expired:
+        first = _eligible(thread)
+        if first is not None:
+            _pull(kernel, thread, first)
+            kernel.scheduler.wake(thread, kernel.machine.now)
+
+
+def fail(kernel: Kernel, thread: Thread, error: IpcError) -> None:
+    """End `thread`'s IPC with an error that it is told; it is ready afterwards.
+
+    After a failed send the tag is the bare error flag, after a failed receive it is the
+    tag register as it was with the flag added (ABI 3).  Runs nobody.
+    """
+    cancel_timeout(kernel, thread)
+    if thread.state == SENDING:
+        _leave_queue(thread)
+    if thread.operation & abi.OP_RECV:
+        drop_reply(thread)
+    thread.state = READY
+    thread.expired = False
+    target = thread.target or thread.source
+    thread.target = thread.partner = None
+    receiving = error & 1 and error != IpcError.NO_REPLY_CAP
+    thread.context.tag = abi.TAG_ERROR | (thread.tag if receiving else 0)
+    thread.utcb.store(utcb.ERROR, error)
+    if kernel.recorder is not None:
+        machine = kernel.machine
+        kernel.recorder.record(
+            Failure(
+                machine.now,
+                machine.instructions,
+                thread.number,
+                thread.operation,
+                target.number if target is not None else 0,
+                error,
+                thread.context.ip,
+            )
+        )
+
+
+def cancel(kernel: Kernel, thread: Thread) -> None:
+    """Abort whatever IPC `thread` waits in, and let it see the error (ABI 4.10)."""
+    if thread.state == SENDING:
+        fail(kernel, thread, IpcError.SEND_CANCELLED)
+    elif thread.state == RECEIVING:
+        fail(kernel, thread, IpcError.RECEIVE_CANCELLED)
+    else:
+        return
+    if not thread.queued and kernel.scheduler.current is not thread:
+        kernel.scheduler.wake(thread, kernel.machine.now)
+
+
+def expire(kernel: Kernel, thread: Thread) -> None:
+    """End `thread`'s IPC because its timeout is over."""
+    sending = thread.state == SENDING
+    fail(kernel, thread, IpcError.SEND_TIMEOUT if sending else IpcError.RECEIVE_TIMEOUT)
+
+
+def bury(kernel: Kernel, thread: Thread) -> None:
+    """Take a thread that is dead out of everybody's way.
+
+    Its queued senders get error 6; who waits for a message of it goes on waiting (ABI 4.10).
+    """
+    cancel_timeout(kernel, thread)
+    if thread.state == SENDING:
+        _leave_queue(thread)
+    drop_reply(thread)
+    thread.state = DEAD
+    thread.expired = False
+    thread.target = thread.partner = None
+    kernel.scheduler.forget(thread)
+    if thread.reply is not None:
+        thread.reply.caller.replier = None
+        thread.reply = None
+    for sender in list(thread.senders):
+        cancel(kernel, sender)
+
+
+def drop_reply(caller: Thread) -> None:
+    """Take the reply capability to `caller` away from whoever holds it."""
+    holder = caller.replier
+    if holder is None:
+        return
+    caller.replier = None
+    if isinstance(holder, Task):
+        for index, reply in holder.reply_slots.items():
+            if reply.caller is caller:
+                del holder.reply_slots[index]
+                return
+    elif holder.reply is not None and holder.reply.caller is caller:
+        holder.reply = None
+
+
+def take_reply(thread: Thread, slot: int) -> Reply | None:
+    """Fetch and clear a reply slot of `thread`; None if it is empty."""
+    if slot == IMPLICIT:
+        reply = thread.reply
+        thread.reply = None
+    else:
+        reply = thread.task.reply_slots.pop(slot, None)
+    if reply is not None:
+        reply.caller.replier = None
+    return reply
+
+
+def cancel_timeout(kernel: Kernel, thread: Thread) -> None:
+    """Forget `thread`'s pending timeout, if it has one."""
+    if thread.deadline != timeout.NEVER:
+        kernel.timeouts.remove((thread.deadline, thread.number))
+        thread.deadline = timeout.NEVER
+
+
+def _choose_reply_slot(kernel: Kernel, thread: Thread, selector: int) -> bool:
+    # Bit 10 without bit 11 names an explicit slot (ABI 1.3).
+    if selector & abi.CAP_SPECIAL == abi.CAP_REPLY_BIT:
+        slot = selector >> abi.CAP_SHIFT
+        if slot >= kernel.arch.reply_limit:
+            return False
+        thread.reply_slot = slot
+    else:
+        thread.reply_slot = IMPLICIT
+    return True
+
+
+def _queue(kernel: Kernel, thread: Thread, target: Thread | Gate) -> None:
+    # The receiver is not ready: wait in its queue (ABI 4.7).
+    code = thread.context.timeout >> 16 & 0xFFFF
+    thread.target = target
+    if code == abi.TIMEOUT_ZERO or not _arm(kernel, thread, code):
+        fail(kernel, thread, IpcError.SEND_TIMEOUT)
+        return
+    thread.state = SENDING
+    owner = kernel.scheduler.owner
+    thread.queue_priority = owner.priority if owner is not None else thread.priority
+    _insert(target.senders, thread)
+    kernel.scheduler.block()
+
+
+def _insert(senders: list[Thread], thread: Thread) -> None:
+    place = len(senders)
+    while place and senders[place - 1].queue_priority < thread.queue_priority:
+        place -= 1
+    senders.insert(place, thread)
+
+
+def _leave_queue(thread: Thread) -> None:
+    assert thread.target is not None, "a sender is queued somewhere"
+    thread.target.senders.remove(thread)
+
+
+def _arm(kernel: Kernel, thread: Thread, code: int) -> bool:
+    # False if the timeout has passed already.
+    if code == abi.TIMEOUT_NEVER:
+        return True
+    machine = kernel.machine
+    deadline = timeout.deadline_of(
+        code,
+        thread.utcb,
+        now=machine.now,
+        cpu_khz=machine.cpu_khz,
+        word=kernel.arch.word,
+    )
+    if deadline <= machine.now:
+        return False
+    thread.deadline = deadline
+    insort(kernel.timeouts, (deadline, thread.number))
+    return True
+
+
+def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
+    """Copy the message; the receiver is ready afterwards, and the sender if this failed.
+
+    A typed item that does not fit cuts the message: both sides get an error, after label
+    and words have been delivered (ABI 3).
+    """
+    tag = sender.tag
+    count = tag & abi.TAG_WORDS
+    recorder = kernel.recorder
+    old = receiver.utcb.load_words(count) if recorder is not None else ()
+    sender.utcb.copy(receiver.utcb, count)
+    error = 0
+    if tag >> abi.TAG_ITEMS_SHIFT & abi.TAG_ITEMS and not _copy_items(kernel, sender, receiver):
+        error = IpcError.RECEIVE_CUT
+        receiver.utcb.store(utcb.ERROR, error)
+    context = receiver.context
+    context.tag = tag & ~abi.TAG_ERROR | (abi.TAG_ERROR if error else 0)
+    context.label = sender.label
+    if receiver.deadline != timeout.NEVER:
+        cancel_timeout(kernel, receiver)
+    if receiver.partner is None:
+        if sender.operation in _CALLS and sender.source is receiver:
+            _give_reply(sender, receiver)
+    else:
+        receiver.partner = None
+    receiver.state = READY
+    receiver.expired = False
+    kernel.cost += kernel.costs.transfer + count * kernel.costs.word
+    if kernel.probe is not None:
+        kernel.probe.undefined_words(
+            receiver.number, receiver.utcb.words[count : utcb.MR_COUNT]
+        )
+    if recorder is not None:
+        recorder.record(
+            Transfer(
+                kernel.machine.now,
+                kernel.machine.instructions,
+                sender.number,
+                receiver.number,
+                sender.operation,
+                sender.via,
+                context.tag,
+                sender.label,
+                error,
+                receiver.utcb.load_words(count),
+                old,
+                sender.context.ip,
+                context.ip,
+            )
+        )
+    if error:
+        fail(kernel, sender, IpcError.SEND_CUT)
+        return False
+    return True
+
+
+def _copy_items(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
+    # Only void items can be transferred yet: they need no receive buffer (ABI 4.9).
+    words = sender.tag & abi.TAG_WORDS
+    items = sender.tag >> abi.TAG_ITEMS_SHIFT & abi.TAG_ITEMS
+    for k in range(words, words + 2 * items, 2):
+        if k + 2 > utcb.MR_COUNT or sender.utcb.load(k):
+            return False
+        receiver.utcb.store(k, 0)
+    return True
+
+
+def _give_reply(caller: Thread, receiver: Thread) -> None:
+    # A slot that is still full loses its old caller, who then waits for nobody (ABI 4.6).
+    reply = Reply(caller, caller.rights)
+    slot = receiver.reply_slot
+    if slot == IMPLICIT:
+        if receiver.reply is not None:
+            receiver.reply.caller.replier = None
+        receiver.reply = reply
+        caller.replier = receiver
+    else:
+        task = receiver.task
+        lost = task.reply_slots.get(slot)
+        if lost is not None:
+            lost.caller.replier = None
+        task.reply_slots[slot] = reply
+        caller.replier = task
+
+
+def _after_send(kernel: Kernel, thread: Thread, receiver: Thread) -> None:
+    """Go on with the caller of a system call whose message has just reached `receiver`."""
+    if thread.operation & abi.OP_RECV:
+        _receive(kernel, thread, receiver)
+    else:
+        kernel.scheduler.wake(receiver, kernel.machine.now)
+
+
+def _receive(kernel: Kernel, thread: Thread, receiver: Thread | None) -> None:
+    """Do the current thread's receive phase; `receiver` took its message and is to be woken."""
+    scheduler = kernel.scheduler
+    source = thread.source
+    thread.state = RECEIVING
+    thread.partner = source
+    sender = _eligible(thread)
+    if sender is not None:
+        _pull(kernel, thread, sender)
+        if receiver is not None:
+            scheduler.wake(receiver, kernel.machine.now)
+        return
+    if isinstance(source, Thread) and source.state == DEAD:
+        # A closed receive from a thread that is dead can never end (ABI 3, code 5).
+        thread.state = READY
+        fail(kernel, thread, IpcError.RECEIVE_NOT_EXISTENT)
+        return
+    code = thread.context.timeout & 0xFFFF
+    if not _arm(kernel, thread, code):
+        if receiver is None:
+            expire(kernel, thread)
+            if source is thread and thread.context.timeout == _YIELD:
+                scheduler.rotate(kernel.machine.now)
+            return
+        # Whoever answers before this thread runs again still finds it waiting (ABI 4.2, 4).
+        thread.expired = True
+        scheduler.wake(receiver, kernel.machine.now)
+        return
+    if receiver is None:
+        scheduler.block()
+        return
+    donates = not thread.tag & abi.TAG_SCHEDULE and (
+        source is not None or scheduler.owner is not thread
+    )
+    if donates:
+        scheduler.donate(receiver)
+        return
+    scheduler.wake(receiver, kernel.machine.now)
+    if scheduler.current is thread:
+        scheduler.block()
+
+
+_YIELD = abi.TIMEOUT_ZERO << 16 | abi.TIMEOUT_ZERO
+
+
+def _eligible(receiver: Thread) -> Thread | None:
+    # An open wait takes the head of the queue only, a closed one only its partner.
+    senders = receiver.senders
+    if not senders:
+        return None
+    partner = receiver.partner
+    if partner is None:
+        return senders[0]
+    return partner if isinstance(partner, Thread) and partner in senders else None
+
+
+def _pull(kernel: Kernel, receiver: Thread, sender: Thread) -> None:
+    """Take the message of a queued sender, and let it go on with its own receive phase.
+
+    That phase may find a queued sender in turn; a loop, since guests choose the length.
+    """
+    now = kernel.machine.now
+    while True:
+        cancel_timeout(kernel, sender)
+        _leave_queue(sender)
+        sender.target = None
+        sender.state = READY
+        if not _transfer(kernel, sender, receiver) or not sender.operation & abi.OP_RECV:
+            break
+        sender.state = RECEIVING
+        sender.partner = sender.source
+        following = _eligible(sender)
+        if following is None:
+            if not _arm(kernel, sender, sender.context.timeout & 0xFFFF):
+                sender.expired = True
+                break
+            return
+        kernel.scheduler.wake(sender, now)
+        receiver, sender = sender, following
+    kernel.scheduler.wake(sender, now)

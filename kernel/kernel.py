@@ -1,0 +1,87 @@
+"""The kernel's loop: run somebody until it traps, do what it asks, choose who is next.
+
+Rule 1: cycles of kernel work are charged here and nowhere else.
+Rule 2: at one cycle the budget comes first, then timeouts by cycle and thread number,
+then the time slice.  A trap that passes a deadline is handled first.
+"""
+
+from kernel import ipc, port
+from kernel.events import End, Outcome, Switch
+from kernel.fault import exception, page_fault
+from kernel.invoke import invoke
+from kernel.objects import Thread
+from kernel.state import Kernel
+
+
+def run(kernel: Kernel, until: int) -> Outcome:
+    """Run until nothing can run or cycle `until` is reached.
+
+    May be called again with a later cycle after BUDGET, and the run goes on as if it had
+    never stopped.  FAULT says that a thread was stopped on the way, whatever came last.
+    """
+    machine = kernel.machine
+    scheduler = kernel.scheduler
+    timeouts = kernel.timeouts
+    while True:
+        now = machine.now
+        if now >= until:
+            return Outcome.FAULT if kernel.faults else Outcome.BUDGET
+        while timeouts and timeouts[0][0] <= now:
+            _expire_first(kernel, now)
+        if now >= scheduler.slice_end and scheduler.current is not None:
+            scheduler.rotate(now)
+        thread = scheduler.current or scheduler.pick(now)
+        if thread is None:
+            if not timeouts:
+                return Outcome.FAULT if kernel.faults else Outcome.IDLE
+            machine.advance(min(timeouts[0][0], until))
+            continue
+        if kernel.probe is not None and kernel.probe.choose("preempt", 2):
+            scheduler.rotate(now)
+            thread = scheduler.pick(now)
+            assert thread is not None, "the thread that was preempted is ready"
+        if thread.expired:
+            ipc.expire(kernel, thread)
+        if thread.number != kernel.running:
+            _switch(kernel, thread)
+        deadline = min(until, scheduler.slice_end)
+        if timeouts and timeouts[0][0] < deadline:
+            deadline = timeouts[0][0]
+        trap = machine.run(thread.context, deadline)
+        if trap == port.SYSTEM_CALL:
+            invoke(kernel, thread)
+        elif trap == port.PAGE_FAULT:
+            page_fault(kernel, thread)
+        elif trap == port.EXCEPTION:
+            exception(kernel, thread)
+        if kernel.cost:
+            machine.charge(kernel.cost)
+            kernel.cost = 0
+
+
+def end(kernel: Kernel, outcome: Outcome) -> None:
+    """Record the end of a run that will not go on."""
+    if kernel.recorder is not None:
+        machine = kernel.machine
+        kernel.recorder.record(End(machine.now, machine.instructions, outcome))
+
+
+def _expire_first(kernel: Kernel, now: int) -> None:
+    _, number = kernel.timeouts[0]
+    thread = kernel.objects[number]
+    assert isinstance(thread, Thread), "timeouts are of threads"
+    ipc.expire(kernel, thread)
+    kernel.scheduler.wake(thread, now)
+
+
+def _switch(kernel: Kernel, thread: Thread) -> None:
+    # Another address space has a cold TLB; that is most of what a switch costs.
+    machine = kernel.machine
+    previous = kernel.objects.get(kernel.running)
+    if not isinstance(previous, Thread) or previous.task is not thread.task:
+        machine.charge(kernel.costs.space_switch)
+    if kernel.recorder is not None:
+        kernel.recorder.record(
+            Switch(machine.now, machine.instructions, kernel.running, thread.number)
+        )
+    kernel.running = thread.number

@@ -1,0 +1,37 @@
+"""The kernel's view of a UTCB, read and written where it lies in guest memory.
+
+It holds no copy: what the guest writes is what the next system call sees.
+"""
+
+from kernel import utcb
+
+
+class Utcb:
+    """One thread's UTCB as 128 words over the machine's memory.
+
+    A UTCB is kernel memory, mapped for as long as its thread lives, so no access can
+    fault.  Values are unsigned words of the machine's size.
+    """
+
+    __slots__ = ("words",)
+
+    def __init__(self, words: memoryview) -> None:
+        assert len(words) == utcb.WORDS, "a UTCB has 128 words"
+        self.words = words
+
+    def load(self, index: int) -> int:
+        """Read word `index`."""
+        word: int = self.words[index]
+        return word
+
+    def store(self, index: int, value: int) -> None:
+        """Write word `index`; `value` must fit a word."""
+        self.words[index] = value
+
+    def load_words(self, count: int, first: int = 0) -> tuple[int, ...]:
+        """Read `count` words from word `first` on."""
+        return tuple(self.words[first : first + count])
+
+    def copy(self, to: "Utcb", count: int) -> None:
+        """Copy the first `count` message registers to another UTCB and touch no other."""
+        to.words[:count] = self.words[:count]

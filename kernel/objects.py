@@ -1,0 +1,173 @@
+"""Kernel objects: tasks, threads, gates and the kernel's own services, as plain slotted state.
+
+Rule 1: everything the kernel knows hangs on these objects, as ints, strings, containers
+of them and references to each other; that is what `kernel.freeze` writes down.
+Rule 2: objects hold state and answer questions.  IPC state changes in `kernel.ipc`,
+who runs in `kernel.scheduler`, and nowhere else.
+Every object has a number, unique in its kernel and never used again.
+"""
+
+from typing import ClassVar, NamedTuple, TypeAlias
+
+from kernel import abi, timeout
+from kernel.message import Utcb
+from kernel.port import Context
+
+# What a thread does, as plain ints: the states are tested several times in every IPC.
+READY = 0  # runs or could run
+SENDING = 1  # queued at `target`, a thread or an unbound gate
+RECEIVING = 2  # waits for `partner`; None: for anybody
+STUCK = 3  # stopped by an exception that nobody handles
+DEAD = 4
+
+
+class Task:
+    """An address space and a capability table."""
+
+    kind: ClassVar[str] = "task"
+    __slots__ = ("caps", "number", "pages", "reply_slots", "utcbs")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.caps: dict[int, Capability] = {}
+        self.reply_slots: dict[int, Reply] = {}  # the explicit ones that are full
+        self.pages: dict[int, tuple[int, int]] = {}  # address -> (frame, rights)
+        self.utcbs = 0  # threads that got a UTCB here
+
+
+class Thread:
+    """A schedulable flow with one UTCB, and the state of its IPC."""
+
+    kind: ClassVar[str] = "thread"
+    __slots__ = (
+        "context",
+        "deadline",
+        "expired",
+        "handler",
+        "label",
+        "number",
+        "operation",
+        "pager",
+        "partner",
+        "priority",
+        "queue_priority",
+        "queued",
+        "replier",
+        "reply",
+        "reply_slot",
+        "rights",
+        "senders",
+        "slice_left",
+        "source",
+        "state",
+        "tag",
+        "target",
+        "task",
+        "utcb",
+        "utcb_address",
+        "utcb_frame",
+        "via",
+    )
+
+    def __init__(self, number: int, task: Task, context: Context, utcb: Utcb) -> None:
+        self.number = number
+        self.task = task
+        self.context = context
+        self.utcb = utcb
+        self.utcb_address = 0
+        self.utcb_frame = 0  # physical
+        self.pager = 0  # capability indices in its own task
+        self.handler = 0
+        # Scheduling
+        self.priority = abi.PRIORITY_NEW_THREAD
+        self.slice_left = 0  # cycles
+        self.queued = False  # in the ready list
+        # IPC
+        self.state = READY
+        self.target: Thread | Gate | None = None  # while SENDING
+        self.partner: Thread | Gate | None = None  # while RECEIVING
+        self.queue_priority = 0  # while SENDING: as it was when it began to wait
+        self.senders: list[Thread] = []  # by priority, first come first among equals
+        self.deadline = timeout.NEVER  # of its pending timeout
+        self.expired = False  # its receive timeout is over, and it has not yet run to see it
+        self.reply: Reply | None = None  # the implicit reply capability
+        self.reply_slot = IMPLICIT  # where its open wait puts the next reply capability
+        self.replier: Thread | Task | None = None  # who holds the reply capability to it
+        # The invocation in progress, as the guest gave it
+        self.operation = 0
+        self.tag = 0
+        self.label = 0
+        self.rights = 0
+        self.via = 0  # number of the gate it sends through
+        self.source: Thread | Gate | None = None  # its closed receive's partner, None if open
+
+    def is_runnable(self) -> bool:
+        """Answer whether the thread could run if it were chosen."""
+        return self.state == READY or self.expired
+
+    def waits_for(self, sender: "Thread") -> bool:
+        """Answer whether a message of `sender` would be taken at once."""
+        return self.state == RECEIVING and (self.partner is None or self.partner is sender)
+
+
+class Reply(NamedTuple):
+    """A reply capability: whom to answer, with the rights that the call came with."""
+
+    caller: Thread
+    rights: int
+
+
+IMPLICIT = -1  # a thread's own reply slot, instead of an index of the task's
+
+
+class Gate:
+    """An IPC gate: an endpoint that stamps messages with its label."""
+
+    kind: ClassVar[str] = "gate"
+    __slots__ = ("label", "number", "senders", "thread")
+
+    def __init__(self, number: int, thread: Thread | None, label: int) -> None:
+        self.number = number
+        self.thread = thread
+        self.label = label
+        self.senders: list[Thread] = []  # while no thread is bound
+
+
+class Log:
+    """The kernel's own console (a vcon)."""
+
+    kind: ClassVar[str] = "log"
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class Factory:
+    """Makes objects."""
+
+    kind: ClassVar[str] = "factory"
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class SchedulerObject:
+    """The scheduler as guests see it; `kernel.scheduler` is the one that schedules."""
+
+    kind: ClassVar[str] = "scheduler"
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+Object: TypeAlias = Task | Thread | Gate | Log | Factory | SchedulerObject
+
+
+class Capability(NamedTuple):
+    """A right to an object."""
+
+    object: Object
+    rights: int

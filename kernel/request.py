@@ -1,0 +1,72 @@
+"""What a guest asks of a kernel object, and what it gets back."""
+
+from typing import NamedTuple
+
+from kernel import abi
+from kernel.abi import Errno, Tag
+from kernel.errors import GuestFault
+from kernel.objects import Capability, Thread
+
+
+class Request(NamedTuple):
+    """An invocation of a kernel object: the caller, the rights it has, its message."""
+
+    caller: Thread
+    rights: int
+    tag: Tag
+
+    def word(self, index: int) -> int:
+        """Read message register `index`, counted or not, as the kernel does."""
+        return self.caller.utcb.load(index)
+
+    def opcode(self) -> int:
+        """Give the operation code; -1001 if there is no word for it."""
+        self.require_words(1, Errno.EMSGTOOSHORT)
+        return self.word(0) & abi.OPCODE
+
+    def require_words(self, count: int, error: Errno = Errno.EINVAL) -> None:
+        """Refuse a message of fewer than `count` words."""
+        if self.tag.words < count:
+            raise GuestFault(error)
+
+    def require_rights(self, rights: int) -> None:
+        """Refuse a capability that lacks one of `rights`."""
+        if self.rights & rights != rights:
+            raise GuestFault(Errno.EPERM)
+
+    def item(self, index: int = 0) -> Capability:
+        """Look up the capability that item `index` names in the caller's task.
+
+        Nothing is mapped: kernel objects take capabilities by name (ABI 6).
+        """
+        place = self.tag.words + 2 * index
+        if index >= self.tag.items or place + 2 > 63:
+            raise GuestFault(Errno.EINVAL)
+        if self.word(place) & ITEM_KIND != ITEM_MAP or not is_object_page(self.word(place + 1)):
+            raise GuestFault(Errno.EINVAL)
+        cap = self.caller.task.caps.get(self.word(place + 1) >> abi.CAP_SHIFT)
+        if cap is None:
+            raise GuestFault(Errno.EINVAL)
+        return cap
+
+
+class Answer(NamedTuple):
+    """A result label with the words of the reply."""
+
+    label: int = 0
+    words: tuple[int, ...] = ()
+
+
+class NoReply(NamedTuple):
+    """The object does not reply; a receive phase that was asked for begins (ABI 6)."""
+
+
+ITEM_KIND = 0xC
+ITEM_MAP = 8
+_PAGE_TYPE = 0x30
+_PAGE_OBJECT = 0x30
+
+
+def is_object_page(fpage: int) -> bool:
+    """Answer whether a flexpage names objects (ABI 4.9)."""
+    return fpage & _PAGE_TYPE == _PAGE_OBJECT

@@ -1,0 +1,116 @@
+"""The scheduler: fixed priorities, time slices, donation (ABI 4.4).
+
+Rule 1: whoever runs is decided here, and nobody else touches the ready list.
+Rule 2: a *scheduling context* is named by the thread that owns it.  A thread usually runs
+on its own; a donating switch lets it run on its caller's, at the caller's priority.
+Rule 3: a thread that becomes ready goes to the front of its priority level, one whose
+time slice ended to the back.
+"""
+
+from kernel.objects import Thread
+
+LEVELS = 256
+
+
+class Scheduler:
+    """Ready threads by priority, and who runs on whose time slice."""
+
+    __slots__ = ("current", "levels", "occupied", "owner", "slice", "slice_end")
+
+    def __init__(self, slice_cycles: int) -> None:
+        self.slice = slice_cycles
+        self.levels: list[list[Thread]] = [[] for _ in range(LEVELS)]
+        self.occupied = 0  # bit p: level p is not empty
+        self.current: Thread | None = None
+        self.owner: Thread | None = None  # of the scheduling context in use
+        self.slice_end = 0  # when the owner's slice is used up
+
+    def enqueue(self, thread: Thread, *, front: bool) -> None:
+        """Put a ready thread into the list."""
+        assert not thread.queued, "a thread is in the ready list once"
+        level = self.levels[thread.priority]
+        level.insert(0 if front else len(level), thread)
+        self.occupied |= 1 << thread.priority
+        thread.queued = True
+
+    def remove(self, thread: Thread) -> None:
+        """Take a thread out of the list if it is there."""
+        if thread.queued:
+            level = self.levels[thread.priority]
+            level.remove(thread)
+            if not level:
+                self.occupied &= ~(1 << thread.priority)
+            thread.queued = False
+
+    def wake(self, thread: Thread, now: int) -> None:
+        """Let a thread that became ready run at once if its priority is equal or higher.
+
+        It is compared with the scheduling context in use; when nobody runs, `pick` decides.
+        """
+        owner = self.owner
+        if self.current is not None and owner is not None and thread.priority >= owner.priority:
+            self._displace()
+            self.remove(thread)
+            self._run(thread, now)
+        elif not thread.queued:
+            self.enqueue(thread, front=True)
+
+    def donate(self, thread: Thread) -> None:
+        """Switch to `thread` on the scheduling context in use."""
+        self._displace()
+        self.remove(thread)
+        self.current = thread
+
+    def block(self) -> None:
+        """The current thread cannot run on."""
+        self.current = None
+
+    def pick(self, now: int) -> Thread | None:
+        """Let the first of the highest ready threads run; None if there is none."""
+        if not self.occupied:
+            return None
+        level = self.levels[self.occupied.bit_length() - 1]
+        thread = level[0]
+        self.remove(thread)
+        self._run(thread, now)
+        return thread
+
+    def rotate(self, now: int) -> None:
+        """End the running time slice: the current thread goes to the back of its level."""
+        owner = self.owner
+        assert owner is not None, "a time slice that ends belongs to a thread"
+        owner.slice_left = self.slice
+        self.slice_end = now + self.slice
+        current = self.current
+        if current is not None:
+            self.current = None
+            self.enqueue(current, front=False)
+
+    def reprioritise(self, thread: Thread, priority: int) -> None:
+        """Give a thread another priority; a queued one moves to the front of its new level."""
+        queued = thread.queued
+        self.remove(thread)
+        thread.priority = priority
+        if queued:
+            self.enqueue(thread, front=True)
+
+    def forget(self, thread: Thread) -> None:
+        """A thread stops for good: it neither runs nor waits to run."""
+        self.remove(thread)
+        if self.current is thread:
+            self.current = None
+
+    def _displace(self) -> None:
+        # The one who ran stays ready if it can; the others are where they should be.
+        current = self.current
+        if current is not None and current.is_runnable() and not current.queued:
+            self.enqueue(current, front=True)
+
+    def _run(self, thread: Thread, now: int) -> None:
+        self.current = thread
+        owner = self.owner
+        if owner is not thread:
+            if owner is not None:
+                owner.slice_left = max(self.slice_end - now, 0)
+            self.owner = thread
+            self.slice_end = now + (thread.slice_left or self.slice)

@@ -1,0 +1,277 @@
+"""A machine for the desk: guests are Python generators, memory is a bytearray.
+
+A guest yields `SysCall`, `Work`, `PageFault` or `Trap` and is sent the `Result` of a
+system call.  There is no instruction and no page table; time passes as guests say.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from kernel import abi, port
+from kernel.abi import AMD64, Arch
+from kernel.events import Event, Failure, Log, Transfer
+from kernel.kernel import run
+from kernel.message import Utcb
+from kernel.objects import Capability, Gate, Object, Task, Thread
+from kernel.state import Kernel
+
+ALL_RIGHTS = int(abi.Rights.W | abi.Rights.S | abi.Rights.R | abi.Rights.SERVER)
+SELF = abi.CAP_INVALID_BIT
+NEVER = 0
+ZERO = abi.TIMEOUT_ZERO
+SEND_ZERO = abi.TIMEOUT_ZERO << 16
+
+
+@dataclass(frozen=True, slots=True)
+class SysCall:
+    """The registers of a system call; `words` are stored into the message registers first."""
+
+    selector: int
+    tag: int = 0
+    label: int = 0
+    timeout: int = 0
+    words: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a system call left in the registers."""
+
+    tag: int
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Cycles of computing."""
+
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageFault:
+    """An access that faults."""
+
+    address: int
+    error: int = port.FAULT_USER
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """Any other exception."""
+
+    vector: int
+
+
+Step: TypeAlias = SysCall | Work | PageFault | Trap
+Guest: TypeAlias = Generator[Step, Result, None]
+
+
+@dataclass(eq=False, slots=True)
+class DeskContext:
+    tag: int = 0
+    selector: int = 0
+    label: int = 0
+    timeout: int = 0
+    ip: int = 0x1000
+    sp: int = 0x8000
+    flags: int = 0x202
+    address: int = 0
+    error: int = 0
+    vector: int = 0
+    guest: Guest | None = None
+    started: bool = False
+    utcb: Utcb | None = None
+    work: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class DeskMachine:
+    arch: Arch = AMD64
+    now: int = 0
+    instructions: int = 0
+    cpu_khz: int = 1_000_000
+    frames: range = range(0, 1 << 20, abi.PAGE_SIZE)
+    shared_frames: range = range(0, 1 << 20, abi.PAGE_SIZE)
+    memory: bytearray = field(default_factory=lambda: bytearray(1 << 20))
+    contexts: dict[int, DeskContext] = field(default_factory=dict)
+    spaces: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
+
+    def run(self, context: port.Context, deadline: int) -> int:
+        assert isinstance(context, DeskContext)
+        while True:
+            if context.work:
+                step = min(context.work, deadline - self.now)
+                context.work -= step
+                self.now += step
+            if self.now >= deadline:
+                return port.DEADLINE
+            self.instructions += 1
+            match self._next(context):
+                case None:  # its program is over: sleep
+                    self._load(context, SysCall(SELF | abi.RECEIVE))
+                    self.now += 1
+                    return port.SYSTEM_CALL
+                case SysCall() as call:
+                    self._load(context, call)
+                    self.now += 1
+                    return port.SYSTEM_CALL
+                case Work(cycles):
+                    context.work = cycles
+                case PageFault(address, error):
+                    context.address, context.error = address, error
+                    self.now += 1
+                    return port.PAGE_FAULT
+                case Trap(vector):
+                    context.vector = vector
+                    self.now += 1
+                    return port.EXCEPTION
+
+    def _next(self, context: DeskContext) -> Step | None:
+        if context.guest is None:
+            return None
+        try:
+            if not context.started:
+                context.started = True
+                return next(context.guest)
+            return context.guest.send(Result(context.tag, context.label))
+        except StopIteration:
+            return None
+
+    def _load(self, context: DeskContext, call: SysCall) -> None:
+        context.selector = call.selector & self.arch.mask
+        context.tag = call.tag & self.arch.mask
+        context.label = call.label
+        context.timeout = call.timeout
+        assert context.utcb is not None
+        for k, word in enumerate(call.words):
+            context.utcb.store(k, word)
+
+    def charge(self, cycles: int) -> None:
+        self.now += cycles
+
+    def advance(self, until: int) -> None:
+        self.now = max(self.now, until)
+
+    def create_space(self, number: int) -> None:
+        self.spaces[number] = {}
+
+    def destroy_space(self, number: int) -> None:
+        del self.spaces[number]
+
+    def map(self, space: int, address: int, frame: int, rights: int) -> None:
+        self.spaces[space][address] = (frame, rights)
+
+    def unmap(self, space: int, address: int) -> None:
+        del self.spaces[space][address]
+
+    def create_context(
+        self, number: int, *, space: int, ip: int, sp: int, thread_base: int
+    ) -> DeskContext:
+        self.contexts[number] = DeskContext(ip=ip, sp=sp)
+        return self.contexts[number]
+
+    def context(self, number: int) -> DeskContext:
+        return self.contexts[number]
+
+    def destroy_context(self, number: int) -> None:
+        del self.contexts[number]
+
+    def words(self, frame: int, count: int) -> memoryview:
+        size = count * self.arch.word
+        view = memoryview(self.memory)[frame : frame + size]
+        return view.cast("Q" if self.arch.word == 8 else "I")
+
+
+@dataclass(eq=False, slots=True)
+class Recording:
+    """Keeps every event."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def record(self, event: Event) -> None:
+        self.events.append(event)
+
+    def transfers(self) -> list[Transfer]:
+        return [event for event in self.events if isinstance(event, Transfer)]
+
+    def failures(self) -> list[Failure]:
+        return [event for event in self.events if isinstance(event, Failure)]
+
+    def console(self) -> bytes:
+        return b"".join(event.data for event in self.events if isinstance(event, Log))
+
+
+@dataclass(eq=False, slots=True)
+class Desk:
+    """A kernel on a desk machine, and short ways to set a scene."""
+
+    arch: Arch = AMD64
+    machine: DeskMachine = field(init=False)
+    recording: Recording = field(init=False)
+    kernel: Kernel = field(init=False)
+    results: dict[int, list[Result]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.machine = DeskMachine(self.arch)
+        self.recording = Recording()
+        self.kernel = Kernel(self.machine, self.arch, recorder=self.recording)
+
+    def task(self) -> Task:
+        return self.kernel.create_task()
+
+    def thread(
+        self, *steps: Step, task: Task | None = None, priority: int = abi.PRIORITY_DEFAULT
+    ) -> Thread:
+        """Make a thread that takes these steps; `results` collects what its calls returned."""
+        thread = self.idle_thread(task=task, priority=priority)
+        self.program(thread, *steps)
+        return thread
+
+    def idle_thread(
+        self, *, task: Task | None = None, priority: int = abi.PRIORITY_DEFAULT
+    ) -> Thread:
+        """Make a thread whose program is given later, when its partners have numbers."""
+        owner = task if task is not None else self.task()
+        thread = self.kernel.create_thread(owner, ip=0x1000, sp=0x8000, priority=priority)
+        self.machine.contexts[thread.number].utcb = thread.utcb
+        self.kernel.start(thread)
+        return thread
+
+    def program(self, thread: Thread, *steps: Step) -> None:
+        self.guest(thread, self._script(thread.number, steps))
+
+    def guest(self, thread: Thread, guest: Guest) -> None:
+        self.machine.contexts[thread.number].guest = guest
+
+    def cap(self, thread: Thread, index: int, target: Object, rights: int = ALL_RIGHTS) -> int:
+        """Give a thread's task a capability; the selector comes back."""
+        thread.task.caps[index] = Capability(target, rights)
+        return index << abi.CAP_SHIFT
+
+    def gate(self, thread: Thread | None, label: int) -> Gate:
+        return self.kernel.create_gate(thread, label)
+
+    def run(self, until: int = 10_000_000) -> str:
+        return run(self.kernel, until).name.lower()
+
+    def result(self, thread: Thread) -> list[Result]:
+        return self.results.get(thread.number, [])
+
+    def error(self, thread: Thread) -> int:
+        return thread.utcb.load(123)
+
+    def _script(self, number: int, steps: tuple[Step, ...]) -> Guest:
+        for step in steps:
+            result = yield step
+            if isinstance(step, SysCall):
+                self.results.setdefault(number, []).append(result)
+
+
+def tag(label: int = 0, words: int = 0, items: int = 0, flags: int = 0) -> int:
+    """Put a tag for amd64 together."""
+    return abi.encode_tag(label, words=words, items=items, flags=flags, bits=64)
+
+
+Make: TypeAlias = Callable[[], Guest]
