@@ -1,0 +1,49 @@
+# The other server of the faq_* scenarios: it tells its listeners about an event.
+#
+# It does no IPC but its log write, and that comes after it has read the request and
+# before it builds the reply: nothing can go wrong here.
+
+.include "amd64/l4.inc"
+.include "faq.inc"
+
+LISTENERS   = 7
+REPLY       = 2                                             # label 0, mr[0], mr[1]
+BAD_PROTO   = -L4_EBADPROTO << L4_TAG_LABEL_SHIFT
+NO_SYS      = -L4_ENOSYS << L4_TAG_LABEL_SHIFT
+
+.text
+_start:
+    own_utcb rbx
+1:  l4_open_wait
+2:  test eax, L4_TAG_ERROR          # nobody took the reply: wait for somebody else
+    jnz 1b
+    call dispatch
+    l4_answer_and_wait rax
+    jmp 2b
+
+# Serve the request with the tag in rax; gives the tag of the reply in rax.
+dispatch:
+    sar rax, L4_TAG_LABEL_SHIFT
+    cmp rax, PROTO_NOTIFIER
+    jne 1f
+    cmp qword ptr [rbx + UTCB_MR0], OP_NOTIFY
+    jne 2f
+    log told
+    inc qword ptr [rip + events]
+    mov rax, qword ptr [rip + events]
+    mov qword ptr [rbx + UTCB_MR0], rax
+    mov qword ptr [rbx + UTCB_MR1], LISTENERS
+    mov eax, REPLY
+    ret
+1:  mov rax, BAD_PROTO
+    ret
+2:  mov rax, NO_SYS
+    ret
+
+.include "amd64/log.inc"
+
+.rodata
+told:       .asciz "notifier: told 7 listeners\n"
+
+.bss
+events:     .space 8
