@@ -1,0 +1,136 @@
+"""Guests may put anything into registers and UTCBs; the kernel's state stays whole."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernel import abi, timeout
+from kernel.abi import AMD64, IA32, Arch
+from kernel.objects import DEAD, READY, RECEIVING, SENDING, STUCK, Gate, Thread
+from tests.kernel.desk import Desk, PageFault, Step, SysCall, Trap, Work
+
+OPERATIONS = st.integers(0, 15)
+INDICES = st.sampled_from([0, 1, 2, 3, 4, 5, 7, 0x20, 0x21, 0x22, 0x23, 0x99, 0xFFFFF])
+SPECIAL = st.sampled_from([0, 0, 0, 0x800, 0x400, 0xC00])
+SELECTORS = st.one_of(
+    st.builds(lambda i, s, o: i << 12 | s | o, INDICES, SPECIAL, OPERATIONS),
+    st.integers(0, (1 << 64) - 1),
+)
+LABELS = st.one_of(
+    st.sampled_from([int(protocol) for protocol in abi.Protocol]), st.integers(-9, 9)
+)
+TAGS = st.one_of(
+    st.builds(
+        lambda label, words, items, flags: abi.encode_tag(
+            label, words=words, items=items, flags=flags, bits=64
+        ),
+        LABELS,
+        st.integers(0, 63),
+        st.sampled_from([0, 0, 0, 1, 63]),
+        st.sampled_from([0, 0, 0x2000, 0xF000]),
+    ),
+    st.integers(0, (1 << 64) - 1),
+)
+TIMEOUTS = st.one_of(
+    st.sampled_from([0, 0x0400_0400, 0x400, 0x0400_0000, 0x0001_0001, 0x8000_8000]),
+    st.integers(0, (1 << 32) - 1),
+)
+WORDS = st.lists(
+    st.one_of(
+        st.integers(0, 300),
+        st.sampled_from([0x10001, 0x20001, 0x30001, 8, 0x2_0037, (1 << 64) - 1]),
+        st.integers(0, (1 << 64) - 1),
+    ),
+    max_size=8,
+)
+CALLS = st.builds(
+    lambda selector, tag, label, pair, words: SysCall(selector, tag, label, pair, tuple(words)),
+    SELECTORS,
+    TAGS,
+    st.integers(0, (1 << 64) - 1),
+    TIMEOUTS,
+    WORDS,
+)
+STEPS = st.one_of(
+    CALLS,
+    CALLS,
+    CALLS,
+    st.integers(0, 50_000).map(Work),
+    st.just(PageFault(0)),
+    st.just(Trap(13)),
+)
+
+
+def narrow(step: Step, arch: Arch) -> Step:
+    """Cut the values of a step to the width of a word."""
+    if not isinstance(step, SysCall):
+        return step
+    mask = arch.mask
+    words = tuple(word & mask for word in step.words)
+    return SysCall(step.selector & mask, step.tag, step.label & mask, step.timeout, words)
+
+
+def check_invariants(desk: Desk) -> None:
+    kernel = desk.kernel
+    threads = [o for o in kernel.objects.values() if isinstance(o, Thread)]
+    queues = [o.senders for o in kernel.objects.values() if isinstance(o, (Thread, Gate))]
+    ready = [thread for level in kernel.scheduler.levels for thread in level]
+    for thread in threads:
+        places = sum(queue.count(thread) for queue in queues)
+        assert places == (1 if thread.state == SENDING else 0)
+        if thread.state == SENDING:
+            assert thread.target is not None
+            assert thread in thread.target.senders
+        assert ready.count(thread) == int(thread.queued)
+        if thread.queued or kernel.scheduler.current is thread:
+            assert thread.is_runnable()
+        elif thread.is_runnable():
+            raise AssertionError("a thread that could run is nowhere")
+        pending = [entry for entry in kernel.timeouts if entry[1] == thread.number]
+        expected = (
+            [] if thread.deadline == timeout.NEVER else [(thread.deadline, thread.number)]
+        )
+        assert pending == expected
+        if expected:
+            assert thread.state in (SENDING, RECEIVING)
+        assert thread.state in (READY, SENDING, RECEIVING, STUCK, DEAD)
+        slots = [t.reply for t in threads if t.reply is not None and t.reply.caller is thread]
+        for other in threads:
+            if other.task.number == other.number:
+                continue
+        explicit = {id(thread_.task): thread_.task for thread_ in threads}.values()
+        slots += [
+            r for task in explicit for r in task.reply_slots.values() if r.caller is thread
+        ]
+        assert len(slots) == (0 if thread.replier is None else 1)
+        assert thread.utcb.load(63) == thread.utcb_address
+    assert kernel.timeouts == sorted(kernel.timeouts)
+    occupied = sum(1 << p for p, level in enumerate(kernel.scheduler.levels) if level)
+    assert kernel.scheduler.occupied == occupied
+
+
+@given(
+    arch=st.sampled_from([AMD64, IA32]),
+    programs=st.lists(st.lists(STEPS, max_size=12), min_size=1, max_size=5),
+    priorities=st.lists(st.integers(1, 4), min_size=5, max_size=5),
+    stops=st.lists(st.integers(1, 100_000), max_size=6).map(sorted),
+)
+@settings(max_examples=300, deadline=None)
+def test_any_system_calls_leave_the_kernel_whole(
+    arch: Arch, programs: list[list[Step]], priorities: list[int], stops: list[int]
+) -> None:
+    desk = Desk(arch)
+    threads = [
+        desk.idle_thread(priority=priority)
+        for _, priority in zip(programs, priorities, strict=False)
+    ]
+    for k, thread in enumerate(threads):
+        partner = threads[(k + 1) % len(threads)]
+        desk.cap(thread, 0x20, partner)
+        desk.cap(thread, 0x21, desk.gate(partner, 0x40))
+        desk.cap(thread, 0x22, desk.gate(None, 0x80))
+        desk.cap(thread, 0x23, desk.gate(thread, 0xC0), rights=0)
+        desk.program(thread, *(narrow(step, arch) for step in programs[k]))
+
+    for stop in (*stops, 1_000_000):
+        desk.run(until=stop)
+        check_invariants(desk)
