@@ -104,7 +104,7 @@ def fail(message: str, place: Place) -> GuestError:
 
 def expand(path: Path, arch: Arch, *, folders: Sequence[Path] = ()) -> Source:
     """Read `path` and expand it; `folders` are further places for its includes."""
-    expander = _Expander(arch, (path.parent, *folders, INCLUDE / arch.name, INCLUDE))
+    expander = _Expander(arch, (path.parent, *folders, INCLUDE))
     text = _decode(read_file(path, limit=MAX_SOURCE, what="source"), str(path))
     expander.files[str(path)] = text
     expander.run(_split(text, str(path)), depth=0)
@@ -173,6 +173,11 @@ class _Expander:
     def finish(self) -> None:
         if self.conditions:
             raise fail("expected .endif for this condition", self.conditions[-1].place)
+        for statement in self.statements:
+            if statement.form is Form.INSTRUCTION and statement.name in self.macros:
+                raise fail(
+                    f"macro {statement.name!r} is used before its definition", statement.place
+                )
 
     def run(self, lines: list[_Line], *, depth: int) -> None:
         """Process `lines`; blocks of macros and repetitions are cut out of them."""

@@ -23,26 +23,29 @@ def read_file(
     try:
         # O_NONBLOCK: opening a FIFO must not wait for its other end.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
+        try:
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            data = _read(descriptor, limit + 1) if regular else b""
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         message = f"{prefix}cannot read this {what}: {reason.lower()}"
         raise GuestError(message, file=file, line=line, key=key) from None
-    with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise GuestError(
-                f"{prefix}expected a regular file for this {what}",
-                file=file,
-                line=line,
-                key=key,
-            )
-        try:
-            data = stream.read(limit + 1)
-        except OSError as error:
-            message = f"{prefix}cannot read this {what}: {(error.strerror or '').lower()}"
-            raise GuestError(message, file=file, line=line, key=key) from None
+    if not regular:
+        message = f"{prefix}expected a regular file for this {what}"
+        raise GuestError(message, file=file, line=line, key=key)
     if len(data) > limit:
-        raise GuestError(
-            f"{prefix}this {what} is larger than {limit} bytes", file=file, line=line, key=key
-        )
+        message = f"{prefix}this {what} is larger than {limit} bytes"
+        raise GuestError(message, file=file, line=line, key=key)
     return data
+
+
+def _read(descriptor: int, limit: int) -> bytes:
+    data = bytearray()
+    while len(data) < limit:
+        piece = os.read(descriptor, min(limit - len(data), 1 << 20))
+        if not piece:
+            break
+        data += piece
+    return bytes(data)

@@ -1,0 +1,742 @@
+"""Scenarios: which tasks, threads, gates and capabilities a run starts with, from TOML.
+
+Everything that can be checked without loading an image is checked here, and each mistake is
+one `GuestError` with the path of its key.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+from guest.errors import GuestError
+from guest.files import read_file
+from kernel import abi
+from kernel.abi import ARCHES, Arch, Rights
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+PROGRAMS = Path(__file__).parent / "programs"
+
+MAX_FILE = 1 << 20
+MAX_THREADS = 1024
+MAX_CYCLES = (1 << 63) - 1
+MAX_RAM = 2 << 30
+MIN_RAM = 1 << 20
+MAX_STACK = 64 << 20
+MAX_ITEMS = 4096  # entries of one list or table
+DEFAULT_CYCLES = 100_000_000
+DEFAULT_RAM = 64 << 20
+DEFAULT_STACK = 16 << 10
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_SIZE = re.compile(r"([1-9][0-9]{0,11})(B|KiB|MiB|GiB)?")
+_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_LINE = re.compile(r" ?\(at (?:line (\d+), column \d+|end of document)\)$")
+_INITIAL = {
+    abi.CAP_TASK: "the task",
+    abi.CAP_FACTORY: "the factory",
+    abi.CAP_THREAD: "the first thread",
+    abi.CAP_PAGER: "the pager",
+    abi.CAP_LOG: "the log",
+    abi.CAP_SCHEDULER: "the scheduler",
+}
+_RIGHTS = {"r": Rights.R, "w": Rights.W, "s": Rights.S, "d": Rights.D, "g": Rights.SERVER}
+_DEFAULT_RIGHTS = Rights.R | Rights.W | Rights.S
+
+_T = TypeVar("_T")
+
+
+class CapKind(Enum):
+    """What a capability refers to."""
+
+    GATE = "gate"
+    THREAD = "thread"
+    TASK = "task"
+    IRQ = "irq"
+    SEMAPHORE = "semaphore"
+    LOG = "log"
+    FACTORY = "factory"
+    SCHEDULER = "scheduler"
+
+
+_NAMED = frozenset((CapKind.GATE, CapKind.THREAD, CapKind.TASK, CapKind.IRQ, CapKind.SEMAPHORE))
+
+
+class Outcome(Enum):
+    """How a run ends."""
+
+    IDLE = "idle"
+    FAULT = "fault"
+    BUDGET = "budget"
+
+
+@dataclass(frozen=True, slots=True)
+class CapSpec:
+    """A capability of a task; `name` is empty for the kernel's own objects."""
+
+    index: int
+    kind: CapKind
+    name: str
+    rights: Rights
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSpec:
+    """A thread; the first of a task has an empty `name`, its `entry` is the image's if None.
+
+    `pager` and `handler` are full thread names.
+    """
+
+    task: str
+    name: str
+    entry: str | None
+    priority: int
+    stack: int
+    pager: str | None
+    handler: str | None
+    argument: int
+    key: str  # where it is written, for errors found later
+
+    @property
+    def full_name(self) -> str:
+        """The name in reports: TASK for the first thread, TASK.NAME for others."""
+        return f"{self.task}.{self.name}" if self.name else self.task
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """A task: `image` is the file to load; `threads` begins with its first thread."""
+
+    name: str
+    image: Path
+    caps: tuple[CapSpec, ...]
+    threads: tuple[ThreadSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """An IPC gate, bound to `thread`."""
+
+    name: str
+    thread: str
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class IrqSpec:
+    """An interrupt, bound to `thread`, that occurs at the cycles `at`."""
+
+    name: str
+    thread: str
+    label: int
+    at: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """What the checker is told about functions: globs on short names."""
+
+    ipc_safe: tuple[str, ...] = ()
+    may_ipc: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a run must yield; None is not checked.
+
+    `findings` is a list of partial findings, or "any".  `memory` maps (task, symbol) to
+    the word expected there.
+    """
+
+    outcome: Outcome | None = None
+    console: str | None = None
+    findings: tuple[Mapping[str, str | int], ...] | str | None = None
+    memory: Mapping[tuple[str, str], int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario, complete and consistent; images are not loaded yet.
+
+    `arches` are all architectures it exists for, `arch` the one chosen.  `text` is the
+    file's content, for traces.
+    """
+
+    title: str
+    name: str
+    path: Path
+    arch: Arch
+    arches: tuple[Arch, ...]
+    cycles: int
+    ram: int
+    tasks: tuple[TaskSpec, ...]
+    gates: tuple[GateSpec, ...]
+    irqs: tuple[IrqSpec, ...]
+    semaphores: tuple[str, ...]
+    functions: Functions
+    library: tuple[str, ...]
+    expect: Expect
+    text: str
+
+    @property
+    def threads(self) -> tuple[ThreadSpec, ...]:
+        """All threads, in the order in which they start."""
+        return tuple(thread for task in self.tasks for thread in task.threads)
+
+
+def shipped_scenarios() -> list[str]:
+    """Give the names of the scenarios that come along, sorted."""
+    return sorted(path.stem for path in SCENARIOS.glob("*.toml"))
+
+
+def find_scenario(where: str | Path) -> Path:
+    """Give the file of a scenario: a path, or the bare name of one that comes along."""
+    text = str(where)
+    if isinstance(where, Path) or "/" in text or text.endswith(".toml") or Path(text).is_file():
+        return Path(where)
+    path = SCENARIOS / f"{text}.toml"
+    if _NAME.fullmatch(text.partition("-c")[0]) is None or not path.is_file():
+        hint = _hint(text, shipped_scenarios())
+        raise GuestError(f"no scenario of this name{hint}: see `l4lab list`", file=text[:200])
+    return path
+
+
+def load_scenario(where: str | Path, *, arch: str | None = None) -> Scenario:
+    """Read and check a scenario; `arch` chooses among its architectures, the first if None."""
+    path = find_scenario(where)
+    file = str(path)
+    try:
+        text = read_file(path, limit=MAX_FILE, what="scenario").decode()
+        content = tomllib.loads(text)
+    except UnicodeDecodeError:
+        raise GuestError("this scenario is not UTF-8", file=file) from None
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        match = _LINE.search(message)
+        line = int(match[1]) if match and match[1] else None
+        message = _LINE.sub("", message)
+        raise GuestError(
+            f"not TOML: {message[:1].lower()}{message[1:]}", file=file, line=line
+        ) from None
+    except RecursionError:
+        raise GuestError("not TOML: nested too deeply", file=file) from None
+    except ValueError as error:  # an integer of too many digits, an impossible date
+        raise GuestError(f"not TOML: {str(error)[:100].lower()}", file=file) from None
+    return _scenario(_Table(file, "", content), path, text, arch)
+
+
+class _Table:
+    """A TOML table that is being taken apart; what is left over at the end is unknown."""
+
+    __slots__ = ("_known", "_values", "file", "key")
+
+    def __init__(self, file: str, key: str, values: Mapping[str, object]) -> None:
+        self.file = file
+        self.key = key
+        self._values = dict(values)
+        self._known: list[str] = []
+
+    def error(self, key: str | None, message: str) -> GuestError:
+        """Make the error of one of the keys, or of the table itself."""
+        return GuestError(message, file=self.file, key=self.path(key) or None)
+
+    def path(self, key: str | None) -> str:
+        if key is None:
+            return self.key
+        shown = key if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key) else _shown(key)
+        return f"{self.key}.{shown}" if self.key else shown
+
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def take(self, key: str) -> object:
+        self._known.append(key)
+        return self._values.pop(key, None)
+
+    def finish(self) -> None:
+        """Refuse the keys that nobody took."""
+        for key in self._values:
+            known = ", ".join(self._known)
+            hint = _hint(key, self._known)
+            raise self.error(key, f"unknown key{hint}: expected one of {known}")
+
+    def items(self) -> list[tuple[str, object]]:
+        """Take everything, for tables whose keys are free."""
+        found = list(self._values.items())
+        self._values.clear()
+        if len(found) > MAX_ITEMS:
+            raise self.error(None, f"{len(found)} entries, at most {MAX_ITEMS}")
+        return found
+
+    def string(self, key: str, default: str | None = None) -> str:
+        value = self.take(key)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, str):
+            raise self.error(key, _expected("a string", value))
+        if "\0" in value:
+            raise self.error(key, "a NUL character in a string")
+        return value
+
+    def optional_string(self, key: str) -> str | None:
+        return self.string(key) if self.has(key) else self._absent(key)
+
+    def name(self, key: str = "name") -> str:
+        value = self.string(key)
+        if not _NAME.fullmatch(value) or len(value) > 64:
+            raise self.error(
+                key,
+                f"{_shown(value)} is not a name: expected [a-z][a-z0-9_-]*, at most 64 long",
+            )
+        return value
+
+    def integer(self, key: str, default: int | None, *, low: int, high: int) -> int:
+        value = self.take(key)
+        if value is None and default is not None:
+            return default
+        if type(value) is not int or not low <= value <= high:
+            raise self.error(key, _expected(f"a number from {low:,} to {high:,}", value))
+        return value
+
+    def word(self, key: str, default: int | None, arch: Arch) -> int:
+        """Take a machine word; negative numbers are two's complement."""
+        value = self.take(key)
+        if value is None and default is not None:
+            return default
+        return self.as_word(key, value, arch)
+
+    def as_word(self, key: str, value: object, arch: Arch) -> int:
+        if type(value) is not int or not -(1 << arch.bits - 1) <= value <= arch.mask:
+            raise self.error(key, _expected(f"a number of {arch.bits} bits", value))
+        return value & arch.mask
+
+    def label(self, arch: Arch) -> int:
+        value = self.word("label", 0, arch)
+        if value & abi.LABEL_RIGHTS:
+            raise self.error(
+                "label", f"{value:#x} has its low 2 bits set: they are for rights, expected 0"
+            )
+        return value
+
+    def size(self, key: str, default: int, *, low: int, high: int) -> int:
+        value = self.take(key)
+        if value is None:
+            return default
+        match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+        found = int(match[1]) * _UNITS[match[2]] if match else -1
+        if not low <= found <= high or found % abi.PAGE_SIZE:
+            wanted = f'a size from "{_size(low)}" to "{_size(high)}" in whole pages of 4KiB'
+            raise self.error(key, _expected(wanted, value))
+        return found
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        found = []
+        for index, value in enumerate(self._list(key)):
+            if not isinstance(value, str) or "\0" in value:
+                raise self.error(f"{key}", _expected("strings", value) + f" at {index}")
+            found.append(value)
+        return tuple(found)
+
+    def integers(self, key: str, *, low: int, high: int) -> tuple[int, ...]:
+        found = []
+        for value in self._list(key):
+            if type(value) is not int or not low <= value <= high:
+                raise self.error(key, _expected(f"numbers from {low:,} to {high:,}", value))
+            found.append(value)
+        return tuple(found)
+
+    def table(self, key: str) -> "_Table":
+        value = self.take(key)
+        if value is None:
+            value = {}
+        if not isinstance(value, dict):
+            raise self.error(key, _expected("a table", value))
+        return _Table(self.file, self.path(key), value)
+
+    def tables(self, key: str) -> list["_Table"]:
+        return [
+            _Table(self.file, f"{self.path(key)}[{index}]", value)
+            if isinstance(value, dict)
+            else self._refuse(key, value)
+            for index, value in enumerate(self._list(key))
+        ]
+
+    def _refuse(self, key: str, value: object) -> "_Table":
+        raise self.error(key, _expected(f"tables [[{self.path(key)}]]", value))
+
+    def _list(self, key: str) -> Sequence[object]:
+        value = self.take(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(key, _expected("a list", value))
+        if len(value) > MAX_ITEMS:
+            raise self.error(key, f"{len(value)} entries, at most {MAX_ITEMS}")
+        return value
+
+    def _absent(self, key: str) -> None:
+        self.take(key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What can be referred to; the values are those of `CapKind`."""
+
+    threads: frozenset[str]
+    tasks: frozenset[str]
+    gates: frozenset[str]
+    irqs: frozenset[str]
+    semaphores: frozenset[str]
+
+    def of(self, kind: CapKind) -> frozenset[str]:
+        return {
+            CapKind.THREAD: self.threads,
+            CapKind.TASK: self.tasks,
+            CapKind.GATE: self.gates,
+            CapKind.IRQ: self.irqs,
+            CapKind.SEMAPHORE: self.semaphores,
+        }[kind]
+
+
+def _scenario(top: _Table, path: Path, text: str, chosen: str | None) -> Scenario:
+    title = top.string("title")
+    arch, arches = _arch(top, chosen)
+    cycles = top.integer("cycles", DEFAULT_CYCLES, low=1, high=MAX_CYCLES)
+    ram = top.size("ram", DEFAULT_RAM, low=MIN_RAM, high=MAX_RAM)
+    tasks, gates, irqs = top.tables("task"), top.tables("gate"), top.tables("irq")
+    semaphores, functions = top.tables("semaphore"), top.table("functions")
+    expect, library = top.table("expect"), top.table("library")
+    top.finish()
+    if not tasks:
+        raise top.error("task", "no task: expected at least one [[task]]")
+
+    # Names come first: references may point forward.
+    task_names = _unique(tasks)
+    thread_tables = [task.tables("thread") for task in tasks]
+    count = len(tasks) + sum(map(len, thread_tables))
+    if count > MAX_THREADS:
+        raise top.error("task", f"{count} threads, at most {MAX_THREADS}")
+    thread_names = [_unique(tables) for tables in thread_tables]
+    threads = [
+        full
+        for task, names in zip(task_names, thread_names, strict=True)
+        for full in (task, *(f"{task}.{name}" for name in names))
+    ]
+    names = _Names(
+        threads=frozenset(threads),
+        tasks=frozenset(task_names),
+        gates=frozenset(gate_names := _unique(gates)),
+        irqs=frozenset(irq_names := _unique(irqs)),
+        semaphores=frozenset(semaphore_names := _unique(semaphores)),
+    )
+    for semaphore in semaphores:
+        semaphore.finish()
+    return Scenario(
+        title=title,
+        name=path.stem,
+        path=path,
+        arch=arch,
+        arches=arches,
+        cycles=cycles,
+        ram=ram,
+        tasks=tuple(
+            _task(table, name, list(zip(tables, its_names, strict=True)), names, arch, path)
+            for table, name, tables, its_names in zip(
+                tasks, task_names, thread_tables, thread_names, strict=True
+            )
+        ),
+        gates=tuple(_gate(*item, names, arch) for item in zip(gates, gate_names, strict=True)),
+        irqs=tuple(_irq(*item, names, arch) for item in zip(irqs, irq_names, strict=True)),
+        semaphores=tuple(semaphore_names),
+        functions=_functions(functions),
+        library=_library(library),
+        expect=_expect(expect, names, arch),
+        text=text,
+    )
+
+
+def _arch(top: _Table, chosen: str | None) -> tuple[Arch, tuple[Arch, ...]]:
+    value = top.take("arch")
+    known = ", ".join(f'"{name}"' for name in ARCHES)
+    found: list[str] = []
+    for item in value if isinstance(value, list) else [value]:
+        if not isinstance(item, str) or item not in ARCHES:
+            raise top.error("arch", _expected(f"one of {known}, or a list of them", item))
+        if item in found:
+            raise top.error("arch", f'"{item}" is named twice')
+        found.append(item)
+    if not found:
+        raise top.error("arch", f"an empty list: expected {known}")
+    if chosen is not None and chosen not in found:
+        given = ", ".join(f'"{name}"' for name in found)
+        raise top.error("arch", f"{_shown(chosen)} was asked for, this scenario has {given}")
+    return ARCHES[chosen or found[0]], tuple(ARCHES[name] for name in found)
+
+
+def _unique(tables: list[_Table]) -> list[str]:
+    found: dict[str, str] = {}
+    for table in tables:
+        name = table.name()
+        if name in found:
+            raise table.error("name", f'"{name}" is the name of {found[name]} already')
+        found[name] = table.key
+    return list(found)
+
+
+def _task(
+    table: _Table,
+    name: str,
+    threads: list[tuple[_Table, str]],
+    names: _Names,
+    arch: Arch,
+    path: Path,
+) -> TaskSpec:
+    image = _image(table, arch, path)
+    first = _thread(table, name, "", names, arch, None)
+    caps = _caps(table.table("caps"), names, arch, pager=first.pager is not None)
+    # Keys of further threads, which were taken already.
+    table.take("thread")
+    table.finish()
+    others = tuple(
+        _thread(inner, name, inner_name, names, arch, first) for inner, inner_name in threads
+    )
+    return TaskSpec(name, image, caps, (first, *others))
+
+
+def _thread(
+    table: _Table, task: str, name: str, names: _Names, arch: Arch, first: ThreadSpec | None
+) -> ThreadSpec:
+    priority = table.integer(
+        "priority",
+        abi.PRIORITY_DEFAULT if first is None else first.priority,
+        low=1,
+        high=abi.PRIORITY_MAX,
+    )
+    stack = table.size("stack", DEFAULT_STACK, low=abi.PAGE_SIZE, high=MAX_STACK)
+    pager = _reference(table, "pager", names.threads, "thread") if table.has("pager") else None
+    handler = (
+        _reference(table, "handler", names.threads, "thread") if table.has("handler") else None
+    )
+    table.take("pager")
+    table.take("handler")
+    entry: str | None = None
+    argument = 0
+    if first is not None:
+        entry = _entry(table)
+        argument = table.word("argument", 0, arch)
+        table.finish()
+    return ThreadSpec(task, name, entry, priority, stack, pager, handler, argument, table.key)
+
+
+def _entry(table: _Table) -> str:
+    """Take a symbol or an address."""
+    value = table.take("entry")
+    if type(value) is int and value > 0:
+        return hex(value)
+    if not isinstance(value, str) or not 0 < len(value) <= 4096 or "\0" in value:
+        raise table.error("entry", _expected("a symbol or an address", value))
+    return value
+
+
+def _image(table: _Table, arch: Arch, path: Path) -> Path:
+    text = table.string("image").replace("{arch}", arch.name)
+    if not text or len(text) > 4096:
+        raise table.error("image", "expected the name of a file")
+    for folder in (path.parent, PROGRAMS):
+        try:
+            if (folder / text).is_file():
+                return folder / text
+        except (OSError, ValueError):
+            continue
+    hint = ": run `make guests`" if "build" in Path(text).parts else ""
+    raise table.error(
+        "image", f"{_shown(text)} is neither in {path.parent} nor in {PROGRAMS}{hint}"
+    )
+
+
+def _reference(table: _Table, key: str, known: frozenset[str], kind: str) -> str:
+    value = table.string(key)
+    return _known(value, known, kind, lambda message: table.error(key, message))
+
+
+def _known(
+    value: str, known: frozenset[str], kind: str, error: Callable[[str], GuestError]
+) -> str:
+    if value not in known:
+        if not known:
+            raise error(f"no {kind} {_shown(value)}: there is none at all")
+        shown = ", ".join(sorted(known)[:8]) + (", ..." if len(known) > 8 else "")
+        raise error(f"no {kind} {_shown(value)}{_hint(value, known)}: expected one of {shown}")
+    return value
+
+
+def _caps(table: _Table, names: _Names, arch: Arch, *, pager: bool) -> tuple[CapSpec, ...]:
+    found: dict[int, CapSpec] = {}
+    for key, value in table.items():
+        index = _index(key)
+        if index is None or not 0 < index < arch.cap_limit:
+            raise table.error(
+                key, f"expected a capability index from 1 to {arch.cap_limit - 1:#x}"
+            )
+        if index in _INITIAL and (index != abi.CAP_PAGER or pager):
+            raise table.error(key, f"capability {index} is {_INITIAL[index]} already")
+        if index in found:
+            raise table.error(key, f"capability {index:#x} is given twice")
+        found[index] = _cap(table, key, value, index, names)
+    return tuple(found[index] for index in sorted(found))
+
+
+def _index(key: str) -> int | None:
+    try:
+        return int(key, 0) if len(key) < 20 and key.isascii() else None
+    except ValueError:
+        return None
+
+
+def _cap(table: _Table, key: str, value: object, index: int, names: _Names) -> CapSpec:
+    if not isinstance(value, str):
+        raise table.error(key, _expected('a string such as "gate:NAME"', value))
+    target, slash, letters = value.partition("/")
+    word, colon, name = target.partition(":")
+    kinds = [kind.value for kind in CapKind]
+    if word not in kinds:
+        hint = _hint(word, kinds)
+        raise table.error(
+            key, f"unknown kind {_shown(word)}{hint}: expected one of {', '.join(kinds)}"
+        )
+    kind = CapKind(word)
+    if kind in _NAMED:
+        if not colon:
+            raise table.error(key, f"expected {word}:NAME, found {_shown(value)}")
+        _known(name, names.of(kind), word, lambda message: table.error(key, message))
+    elif colon:
+        raise table.error(key, f"{word} takes no name, found {_shown(value)}")
+    rights = _DEFAULT_RIGHTS
+    if slash:
+        rights = Rights(0)
+        for letter in letters:
+            if letter not in _RIGHTS or rights & _RIGHTS[letter]:
+                raise table.error(
+                    key, f"rights {_shown(letters)}: expected letters of rwsdg, each once"
+                )
+            rights |= _RIGHTS[letter]
+        if not letters:
+            raise table.error(key, "no rights after '/': expected letters of rwsdg")
+    return CapSpec(index, kind, name, rights)
+
+
+def _gate(table: _Table, name: str, names: _Names, arch: Arch) -> GateSpec:
+    spec = GateSpec(
+        name, _reference(table, "thread", names.threads, "thread"), table.label(arch)
+    )
+    table.finish()
+    return spec
+
+
+def _irq(table: _Table, name: str, names: _Names, arch: Arch) -> IrqSpec:
+    spec = IrqSpec(
+        name,
+        _reference(table, "thread", names.threads, "thread"),
+        table.label(arch),
+        table.integers("at", low=0, high=MAX_CYCLES),
+    )
+    table.finish()
+    if list(spec.at) != sorted(spec.at):
+        raise table.error("at", "expected cycles in ascending order")
+    return spec
+
+
+def _functions(table: _Table) -> Functions:
+    found = Functions(table.strings("ipc_safe"), table.strings("may_ipc"))
+    table.finish()
+    return found
+
+
+def _library(table: _Table) -> tuple[str, ...]:
+    found = table.strings("paths")
+    table.finish()
+    return found
+
+
+def _expect(table: _Table, names: _Names, arch: Arch) -> Expect:
+    outcome: Outcome | None = None
+    value = table.take("outcome")
+    if value is not None:
+        known = [item.value for item in Outcome]
+        if not isinstance(value, str) or value not in known:
+            raise table.error("outcome", _expected(f"one of {', '.join(known)}", value))
+        outcome = Outcome(value)
+    console = table.take("console")
+    if console is not None and not isinstance(console, str):
+        raise table.error("console", _expected("a string", console))
+    findings = _findings(table)
+    memory = _memory(table.table("memory"), names, arch) if table.has("memory") else None
+    table.take("memory")
+    table.finish()
+    return Expect(outcome, console, findings, memory)
+
+
+def _findings(table: _Table) -> tuple[Mapping[str, str | int], ...] | str | None:
+    value = table.take("findings")
+    if value is None or value == "any":
+        return None if value is None else "any"
+    if not isinstance(value, list) or len(value) > MAX_ITEMS:
+        raise table.error("findings", _expected('a list of tables, or "any"', value))
+    found: list[Mapping[str, str | int]] = []
+    for index, item in enumerate(value):
+        key = f"{table.path('findings')}[{index}]"
+        if not isinstance(item, dict):
+            raise GuestError(_expected("a table", item), file=table.file, key=key)
+        inner = _Table(table.file, key, item)
+        finding: dict[str, str | int] = {}
+        for name, part in inner.items():
+            if not isinstance(part, str) and type(part) is not int:
+                raise inner.error(name, _expected("a string or a number", part))
+            finding[name] = part
+        found.append(finding)
+    return tuple(found)
+
+
+def _memory(table: _Table, names: _Names, arch: Arch) -> Mapping[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    for key, value in table.items():
+        task, dot, symbol = key.partition(".")
+        if not dot or not symbol:
+            raise table.error(key, "expected TASK.SYMBOL")
+        _known(task, names.tasks, "task", lambda message, key=key: table.error(key, message))
+        found[task, symbol] = table.as_word(key, value, arch)
+    return found
+
+
+def _expected(wanted: str, value: object) -> str:
+    if value is None:
+        return f"missing: expected {wanted}"
+    if isinstance(value, dict):
+        return f"expected {wanted}, found a table"
+    if isinstance(value, list):
+        return f"expected {wanted}, found a list"
+    if isinstance(value, bool):
+        return f"expected {wanted}, found {str(value).lower()}"
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"expected {wanted}, found a number of {value.bit_length()} bits"
+    return f"expected {wanted}, found {_shown(value) if isinstance(value, str) else value}"
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= 60 else text[:57] + "...").replace("'", '"', 1)[:-1] + '"'
+
+
+def _hint(word: str, known: Sequence[str] | frozenset[str]) -> str:
+    close = difflib.get_close_matches(word[:64], sorted(known), n=1)
+    return f' (did you mean "{close[0]}"?)' if close else ""
+
+
+def _size(value: int) -> str:
+    for unit in ("GiB", "MiB", "KiB"):
+        if value % _UNITS[unit] == 0:
+            return f"{value // _UNITS[unit]}{unit}"
+    return str(value)
