@@ -1,0 +1,20 @@
+# Benchmark loop: calls and returns, `rounds` times 9 instructions, then sleeps.
+
+.include "ia32/l4.inc"
+
+.text
+_start:
+    mov ecx, dword ptr [rounds]
+1:  call add_one
+    add ebx, eax
+    call add_one
+    dec ecx
+    jnz 1b
+    sleep_forever
+
+add_one:
+    add eax, 1
+    ret
+
+.data
+rounds:     .long 100000
