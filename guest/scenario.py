@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,6 +34,7 @@ DEFAULT_RAM = 64 << 20
 DEFAULT_STACK = 16 << 10
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_FILE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _SIZE = re.compile(r"([1-9][0-9]{0,11})(B|KiB|MiB|GiB)?")
 _UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _LINE = re.compile(r" ?\(at (?:line (\d+), column \d+|end of document)\)$")
@@ -199,7 +201,7 @@ def find_scenario(where: str | Path) -> Path:
     if isinstance(where, Path) or "/" in text or text.endswith(".toml") or Path(text).is_file():
         return Path(where)
     path = SCENARIOS / f"{text}.toml"
-    if _NAME.fullmatch(text.partition("-c")[0]) is None or not path.is_file():
+    if _FILE.fullmatch(text) is None or not path.is_file():
         hint = _hint(text, shipped_scenarios())
         raise GuestError(f"no scenario of this name{hint}: see `l4lab list`", file=text[:200])
     return path
@@ -281,9 +283,6 @@ class _Table:
         if "\0" in value:
             raise self.error(key, "a NUL character in a string")
         return value
-
-    def optional_string(self, key: str) -> str | None:
-        return self.string(key) if self.has(key) else self._absent(key)
 
     def name(self, key: str = "name") -> str:
         value = self.string(key)
@@ -377,9 +376,6 @@ class _Table:
         if len(value) > MAX_ITEMS:
             raise self.error(key, f"{len(value)} entries, at most {MAX_ITEMS}")
         return value
-
-    def _absent(self, key: str) -> None:
-        self.take(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,7 +556,7 @@ def _image(table: _Table, arch: Arch, path: Path) -> Path:
 
 def _reference(table: _Table, key: str, known: frozenset[str], kind: str) -> str:
     value = table.string(key)
-    return _known(value, known, kind, lambda message: table.error(key, message))
+    return _known(value, known, kind, partial(table.error, key))
 
 
 def _known(
@@ -612,7 +608,7 @@ def _cap(table: _Table, key: str, value: object, index: int, names: _Names) -> C
     if kind in _NAMED:
         if not colon:
             raise table.error(key, f"expected {word}:NAME, found {_shown(value)}")
-        _known(name, names.of(kind), word, lambda message: table.error(key, message))
+        _known(name, names.of(kind), word, partial(table.error, key))
     elif colon:
         raise table.error(key, f"{word} takes no name, found {_shown(value)}")
     rights = _DEFAULT_RIGHTS
@@ -707,7 +703,7 @@ def _memory(table: _Table, names: _Names, arch: Arch) -> Mapping[tuple[str, str]
         task, dot, symbol = key.partition(".")
         if not dot or not symbol:
             raise table.error(key, "expected TASK.SYMBOL")
-        _known(task, names.tasks, "task", lambda message, key=key: table.error(key, message))
+        _known(task, names.tasks, "task", partial(table.error, key))
         found[task, symbol] = table.as_word(key, value, arch)
     return found
 
