@@ -32,7 +32,7 @@ typedef l4_umword_t l4_cap_idx_t;
  * L4_INVALID_CAP, nor an explicit slot. */
 #define L4_INVALID_REPLY_CAP ((l4_cap_idx_t)L4_INVALID_CAP | L4_CAP_REPLY_BIT)
 
-/* ------------------------------------------------------------------------- the UTCB -- */
+/* The UTCB. */
 
 typedef struct l4_utcb_t l4_utcb_t;
 
@@ -83,7 +83,7 @@ L4LAB_INLINE l4_msg_regs_t *l4_utcb_mr(void) { return l4_utcb_mr_u(l4_utcb()); }
 L4LAB_INLINE l4_buf_regs_t *l4_utcb_br(void) { return l4_utcb_br_u(l4_utcb()); }
 L4LAB_INLINE l4_thread_regs_t *l4_utcb_tcr(void) { return l4_utcb_tcr_u(l4_utcb()); }
 
-/* ---------------------------------------------------------------------- message tags -- */
+/* Message tags. */
 
 typedef struct l4_msgtag_t {
   l4_mword_t raw;
@@ -114,7 +114,7 @@ L4LAB_INLINE l4_umword_t l4_ipc_error(l4_msgtag_t tag, l4_utcb_t *utcb)
   return l4_msgtag_has_error(tag) ? l4_utcb_tcr_u(utcb)->error & 0x1f : 0;
 }
 
-/* -------------------------------------------------------------------------- timeouts -- */
+/* Timeouts. */
 
 /* A pair: receive timeout in the low 16 bits, send timeout in the high ones. */
 typedef struct l4_timeout_t {
@@ -150,7 +150,7 @@ L4LAB_INLINE l4_timeout_t l4_timeout(uint32_t send, uint32_t receive)
   return L4LAB_TIMEOUT(send << 16 | receive);
 }
 
-/* ------------------------------------------------------------------- the system call -- */
+/* The system call. */
 
 #define L4LAB_TEXT_(x) #x
 #define L4LAB_TEXT(x) L4LAB_TEXT_(x)
@@ -239,7 +239,7 @@ L4LAB_INLINE void __attribute__((noreturn)) l4_sleep_forever(void)
     l4_ipc_sleep(L4_IPC_NEVER);
 }
 
-/* --------------------------------------------------------------------------- the log -- */
+/* The log. */
 
 /* Print `length` bytes.  The log gets them through the message registers: mr[0], mr[1] and
  * as many words from mr[2] on as the text takes are overwritten, and nothing gives them
