@@ -6,7 +6,7 @@ Rule 3: numbers of contexts and spaces are chosen by the kernel, which is what l
 be frozen as plain data and thawed against another machine.
 """
 
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 # Why `Machine.run` came back.  `emu.traps` has the same numbers; a test compares them.
 DEADLINE = 0  # the clock reached the deadline, between two blocks
@@ -42,8 +42,11 @@ class Context(Protocol):
     vector: int
 
 
-class Machine(Protocol):
-    """CPUs, memory and the clock."""
+C = TypeVar("C", bound=Context)
+
+
+class MachineOf(Protocol[C]):
+    """CPUs, memory and the clock; `C` is what the machine has for contexts."""
 
     @property
     def now(self) -> int:
@@ -57,7 +60,7 @@ class Machine(Protocol):
     def cpu_khz(self) -> int:
         """Cycles in a millisecond."""
 
-    def run(self, context: Context, deadline: int) -> int:
+    def run(self, context: C, deadline: int) -> int:
         """Run `context` until it traps or `deadline` is reached, and say which.
 
         A trap costs at least one cycle, charged before this returns.
@@ -83,10 +86,10 @@ class Machine(Protocol):
 
     def create_context(
         self, number: int, *, space: int, ip: int, sp: int, thread_base: int
-    ) -> Context:
+    ) -> C:
         """Make a context at user level whose thread segment starts at `thread_base`."""
 
-    def context(self, number: int) -> Context:
+    def context(self, number: int) -> C:
         """Give the context made under this number."""
 
     def destroy_context(self, number: int) -> None:
@@ -102,6 +105,10 @@ class Machine(Protocol):
     @property
     def shared_frames(self) -> range:
         """Physical addresses of the page frames for memory shared with the kernel."""
+
+
+# The kernel gives a machine its own contexts back, whatever they are.
+Machine: TypeAlias = MachineOf[Any]
 
 
 class Probe(Protocol):

@@ -98,8 +98,7 @@ class DeskMachine:
     contexts: dict[int, DeskContext] = field(default_factory=dict)
     spaces: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
 
-    def run(self, context: port.Context, deadline: int) -> int:
-        assert isinstance(context, DeskContext)
+    def run(self, context: DeskContext, deadline: int) -> int:
         while True:
             if context.work:
                 step = min(context.work, deadline - self.now)

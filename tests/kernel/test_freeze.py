@@ -84,7 +84,7 @@ def test_thawing_maps_the_pages_of_every_task_again() -> None:
     ],
 )
 def test_what_is_no_frozen_kernel_is_refused(data: bytes) -> None:
-    with pytest.raises(UsageError, match="^not a frozen kernel: "):
+    with pytest.raises(UsageError, match=r"^not a frozen kernel: "):
         thaw(data, scene().machine)
 
 

@@ -94,13 +94,9 @@ def check_invariants(desk: Desk) -> None:
             assert thread.state in (SENDING, RECEIVING)
         assert thread.state in (READY, SENDING, RECEIVING, STUCK, DEAD)
         slots = [t.reply for t in threads if t.reply is not None and t.reply.caller is thread]
-        for other in threads:
-            if other.task.number == other.number:
-                continue
-        explicit = {id(thread_.task): thread_.task for thread_ in threads}.values()
-        slots += [
-            r for task in explicit for r in task.reply_slots.values() if r.caller is thread
-        ]
+        tasks = {other.task.number: other.task for other in threads}.values()
+        explicit = [reply for task in tasks for reply in task.reply_slots.values()]
+        slots += [reply for reply in explicit if reply.caller is thread]
         assert len(slots) == (0 if thread.replier is None else 1)
         assert thread.utcb.load(63) == thread.utcb_address
     assert kernel.timeouts == sorted(kernel.timeouts)

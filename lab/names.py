@@ -1,0 +1,48 @@
+"""Names for what events only number, and places in programs for what they only address."""
+
+from dataclasses import dataclass, field
+
+from guest.image import Image
+from kernel.abi import Arch
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An instruction as a person looks for it."""
+
+    address: int
+    symbol: str = ""  # with the offset, as in ``dispatch+0x1c``
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        text = self.symbol or f"{self.address:#x}"
+        return f"{text} {self.file}:{self.line}" if self.file else text
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the objects of one run are called, and which program a thread runs."""
+
+    arch: Arch
+    objects: dict[int, str] = field(default_factory=dict)
+    images: dict[int, Image] = field(default_factory=dict)  # by thread number
+
+    def of(self, number: int) -> str:
+        """Name an object; one that has no name is called by its number."""
+        return self.objects.get(number, f"#{number}")
+
+    def place(self, thread: int, address: int) -> Place:
+        """Find what `address` means in the program of a thread."""
+        image = self.images.get(thread)
+        if image is None:
+            return Place(address)
+        found = image.symbol_at(address)
+        line = image.line_at(address)
+        symbol = ""
+        if found is not None:
+            name, offset = found[0].name, found[1]
+            symbol = f"{name}+{offset:#x}" if offset else name
+        if line is None:
+            return Place(address, symbol)
+        return Place(address, symbol, line.file.rsplit("/", 1)[-1], line.line)

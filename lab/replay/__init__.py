@@ -1,0 +1,1 @@
+"""Replay: the only part of the bench that reaches the machine."""

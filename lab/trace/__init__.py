@@ -1,0 +1,1 @@
+"""Traces: what happened in a run, and the hash by which two runs are compared."""

@@ -1,0 +1,1 @@
+"""Views: ways to show a run to people."""

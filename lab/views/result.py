@@ -1,0 +1,153 @@
+"""The result of a run: for people on a terminal, and as JSON for programs."""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+from rich.text import Text
+
+from kernel.events import Event
+from lab.expect import Expectation
+from lab.names import Names
+from lab.result import Run
+from lab.trace.recorder import decode_console
+from lab.views.text import render_event, render_refusals
+
+SCHEMA = 1
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """Give a run as plain data; words and addresses are hex strings, counts numbers."""
+    return {
+        "schema": SCHEMA,
+        "scenario": run.scenario.name,
+        "arch": run.scenario.arch.name,
+        "engine": run.engine,
+        "outcome": run.outcome,
+        "console": run.console,
+        "cycles": run.cycles,
+        "instructions": run.instructions,
+        "messages": run.messages,
+        "invocations": run.invocations,
+        "expectations": [
+            {"what": e.what, "expected": e.expected, "actual": e.actual, "holds": e.holds}
+            for e in run.expectations
+        ],
+        "unchecked": list(run.unchecked),
+        "findings": [],
+        "refused": [
+            {
+                "cycle": event.cycle,
+                "thread": run.names.of(event.thread),
+                "object": run.names.of(event.target) if event.target else None,
+                "protocol": event.protocol,
+                "opcode": event.opcode,
+                "words": [hex(word) for word in event.words],
+                "reason": event.reason,
+            }
+            for event in run.refused
+        ],
+        "trace_hash": run.trace_hash,
+    }
+
+
+def error_as_json(
+    message: str, *, file: str | None = None, line: int | None = None, key: str | None = None
+) -> dict[str, Any]:
+    """Give an error of the user's input as plain data."""
+    return {
+        "schema": SCHEMA,
+        "error": {"file": file, "line": line, "key": key, "message": message},
+    }
+
+
+def render_result(run: Run, *, quiet: bool) -> Iterator[Text]:
+    """Render a run; `quiet` leaves the console and what holds away."""
+    if not quiet:
+        yield Text(run.scenario.title, style="bold")
+        yield Text(f"{run.scenario.name} on {run.scenario.arch.name}", style="dim")
+        yield Text()
+        for line in run.console.splitlines():
+            yield Text("  │ ", style="dim").append(line, style="not dim")
+        yield Text()
+    for fault in run.faults:
+        yield from render_event(fault, run.names)
+    yield from render_refusals(run.refused, run.refusals, run.names)
+    for expectation in run.expectations:
+        if not (quiet and expectation.holds):
+            yield from _expectation(expectation)
+    for what in run.unchecked:
+        if not quiet:
+            yield Text(f"  ?  {what}: not checked", style="dim")
+    yield _summary(run)
+
+
+def _expectation(expectation: Expectation) -> Iterator[Text]:
+    if expectation.holds:
+        shown = "" if expectation.what == "console" else f" {expectation.actual}"
+        yield Text("  ✓  ", style="green").append(
+            f"{expectation.what}{shown}", style="not green"
+        )
+        return
+    yield Text("  ✗  ", style="bold red").append(expectation.what, style="not bold red")
+    if expectation.what == "console":
+        yield from _console_difference(expectation)
+    else:
+        yield Text("     expected  ").append(expectation.expected, style="green")
+        yield Text("     actual    ").append(expectation.actual, style="red")
+
+
+def _console_difference(expectation: Expectation) -> Iterator[Text]:
+    # Line beside line, from the first difference on.
+    expected = expectation.expected.splitlines()
+    actual = expectation.actual.splitlines()
+    length = max(len(expected), len(actual))
+    for k in range(length):
+        want = expected[k] if k < len(expected) else None
+        got = actual[k] if k < len(actual) else None
+        if want == got:
+            yield Text(f"     line {k + 1:>3}  {want}", style="dim")
+            continue
+        yield Text(f"     line {k + 1:>3}  expected  ").append(
+            "(nothing)" if want is None else want, style="green"
+        )
+        yield Text("               actual    ").append(
+            "(nothing)" if got is None else got, style="red"
+        )
+    if expected == actual:
+        yield Text("     the last line differs in its end", style="dim")
+
+
+def _summary(run: Run) -> Text:
+    good = run.holds and not run.failed
+    text = Text("ok" if good else "FAILED", style="bold green" if good else "bold red")
+    text.append(
+        f"  {run.outcome}; {run.cycles:,} cycles, {run.instructions:,} instructions, "
+        f"{run.messages:,} messages; trace {run.trace_hash}",
+        style="not bold default",
+    )
+    return text
+
+
+_HEX = ("tag", "label", "result", "address", "ip", "sender_ip", "receiver_ip")
+_WORDS = ("words", "old", "answer")
+_OBJECTS = ("sender", "receiver", "thread", "target", "via", "previous", "next")
+
+
+def event_as_json(event: Event, names: Names) -> dict[str, Any]:
+    """Give an event as plain data: words and addresses as hex, objects by name."""
+    value: dict[str, Any] = {"event": type(event).__name__.strip("_").lower()}
+    for name, field in event._asdict().items():
+        if name in _WORDS:
+            value[name] = [hex(word) for word in field]
+        elif name in _HEX:
+            value[name] = hex(field)
+        elif name in _OBJECTS:
+            value[name] = names.of(field) if field else None
+        elif isinstance(field, bytes):
+            value[name] = decode_console(field)
+        elif isinstance(field, Enum):
+            value[name] = field.name.lower()
+        else:
+            value[name] = field
+    return value
