@@ -1,6 +1,6 @@
 # Benchmark loop: calls and returns, `rounds` times 9 instructions, then sleeps.
 
-.include "amd64/l4.inc"
+.include "l4.inc"
 
 .text
 _start:

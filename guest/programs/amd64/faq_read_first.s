@@ -3,7 +3,7 @@
 # dispatch takes the number out of mr[1] into a register that calls preserve.  After that
 # the nested call may do with the message registers what it likes.
 
-.include "amd64/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 NOTIFIER    = 0x21 << L4_CAP_SHIFT

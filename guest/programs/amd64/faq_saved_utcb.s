@@ -4,7 +4,7 @@
 # its stack before and copies them back afterwards.  That costs 126 word copies, and is
 # what code must do that cannot know what is still unread: L4Re's printf, for example.
 
-.include "amd64/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 NOTIFIER    = 0x21 << L4_CAP_SHIFT

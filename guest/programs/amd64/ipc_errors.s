@@ -12,7 +12,7 @@
 #
 # Each thread leaves the reason where the main thread prints it at the end.
 
-.include "amd64/l4.inc"
+.include "l4.inc"
 
 SLEEPER     = 0x20 << L4_CAP_SHIFT
 SENDER      = 0x21 << L4_CAP_SHIFT
@@ -130,7 +130,7 @@ keep:
     mov qword ptr [rax + rcx*8], rdx
 1:  ret
 
-.include "amd64/log.inc"
+.include "log.inc"
 
 .rodata
 send_timeout:           .asciz ": send timeout\n"

@@ -1,6 +1,6 @@
 # The other server of latent: it hears of events and replies with no words at all.
 
-.include "amd64/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 BAD_PROTO   = -L4_EBADPROTO << L4_TAG_LABEL_SHIFT
@@ -31,7 +31,7 @@ dispatch:
 2:  mov rax, NO_SYS
     ret
 
-.include "amd64/log.inc"
+.include "log.inc"
 
 .rodata
 heard:      .asciz "notifier: heard\n"

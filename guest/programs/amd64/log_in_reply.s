@@ -8,7 +8,7 @@
 # Guilty: the log write between the store to mr[1] and the reply.
 # Cure:   print first, or build the reply last.
 
-.include "amd64/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 REPLY       = 2                                             # label 0, mr[0], mr[1]
@@ -44,7 +44,7 @@ dispatch:
 2:  mov rax, NO_SYS
     ret
 
-.include "amd64/log.inc"
+.include "log.inc"
 
 .rodata
 doubled:    .asciz "server: doubled\n"      # 16 bytes

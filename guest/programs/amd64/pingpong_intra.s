@@ -3,7 +3,7 @@
 # The server adds one to mr[0] and leaves the other words alone, and the reply is the next
 # request: after round n mr[0] must be n.  What is wrong piles up in `differences`.
 
-.include "amd64/l4.inc"
+.include "l4.inc"
 
 SERVER      = 0x20 << L4_CAP_SHIFT
 
@@ -59,7 +59,7 @@ server:
     jz 2b
     jmp 1b
 
-.include "amd64/log.inc"
+.include "log.inc"
 
 .rodata
 client:         .asciz "client: "

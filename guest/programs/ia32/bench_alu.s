@@ -1,6 +1,6 @@
 # Benchmark loop: arithmetic in registers, `rounds` times 9 instructions, then sleeps.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 
 .text
 _start:

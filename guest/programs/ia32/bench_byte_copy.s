@@ -1,6 +1,6 @@
 # Benchmark loop: 200 bytes copied one by one, `rounds` times 1205 instructions, then sleeps.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 
 .text
 _start:

@@ -1,6 +1,6 @@
 # Benchmark loop: loads and stores, `rounds` times 7 instructions, then sleeps.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 
 .text
 _start:

@@ -1,6 +1,6 @@
 # Benchmark loop: `rep movsb` of 512 bytes, `rounds` times 6 instructions, then sleeps.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 
 .text
 _start:

@@ -3,7 +3,7 @@
 # Before that it asks in a language that the server does not speak, and for something
 # that the server cannot do: both are refused with an error in the label of the reply.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 DOUBLER        = 0x20 << L4_CAP_SHIFT
@@ -43,7 +43,7 @@ _start:
     log expected
     sleep_forever
 
-.include "ia32/log.inc"
+.include "log.inc"
 
 .rodata
 wrong_protocol: .asciz "client: wrong protocol gives "

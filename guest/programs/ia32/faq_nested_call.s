@@ -8,7 +8,7 @@
 # Guilty: the load of mr[1] after the call of notify_my_other_server.
 # Cures:  faq_read_first.s, faq_saved_utcb.s.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 NOTIFIER    = 0x21 << L4_CAP_SHIFT

@@ -3,7 +3,7 @@
 # It does no IPC but its log write, and that comes after it has read the request and
 # before it builds the reply: nothing can go wrong here.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 LISTENERS   = 7
@@ -40,7 +40,7 @@ dispatch:
 2:  mov eax, NO_SYS
     ret
 
-.include "ia32/log.inc"
+.include "log.inc"
 
 .rodata
 told:       .asciz "notifier: told 7 listeners\n"

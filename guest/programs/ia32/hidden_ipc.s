@@ -9,7 +9,7 @@
 # Guilty: the load of mr[1] after the call of alloc.
 # Cure:   load it before, as in faq_read_first.s.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "hidden_ipc.inc"
 
 MEMORY      = 0x21 << L4_CAP_SHIFT

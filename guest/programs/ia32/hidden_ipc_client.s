@@ -1,6 +1,6 @@
 # The client of hidden_ipc: it has three numbers kept and looks at what the archive keeps.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "hidden_ipc.inc"
 
 ARCHIVE     = 0x20 << L4_CAP_SHIFT
@@ -27,7 +27,7 @@ _start:
     jbe 1b
     sleep_forever
 
-.include "ia32/log.inc"
+.include "log.inc"
 
 .rodata
 sent:       .asciz "client: sent "

@@ -1,6 +1,6 @@
 # The memory server of hidden_ipc: it hands out cells, 64 at a time.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "hidden_ipc.inc"
 
 REPLY       = 2                                             # label 0, mr[0], mr[1]

@@ -15,7 +15,7 @@
 #
 # Each thread leaves the reason where the main thread prints it at the end.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 
 SLEEPER     = 0x20 << L4_CAP_SHIFT
 SENDER      = 0x21 << L4_CAP_SHIFT
@@ -125,7 +125,7 @@ keep:
     mov dword ptr [eax + ecx*4], edx
 1:  ret
 
-.include "ia32/log.inc"
+.include "log.inc"
 
 .rodata
 send_timeout:           .asciz ": send timeout\n"

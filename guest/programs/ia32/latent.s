@@ -8,7 +8,7 @@
 # Guilty, without consequence yet: the load of mr[1] after the call.
 # Cure: faq_read_first.s.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 NOTIFIER    = 0x21 << L4_CAP_SHIFT

@@ -1,6 +1,6 @@
 # The other server of latent: it hears of events and replies with no words at all.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 BAD_PROTO   = -L4_EBADPROTO << L4_TAG_LABEL_SHIFT
@@ -31,7 +31,7 @@ dispatch:
 2:  mov eax, NO_SYS
     ret
 
-.include "ia32/log.inc"
+.include "log.inc"
 
 .rodata
 heard:      .asciz "notifier: heard\n"

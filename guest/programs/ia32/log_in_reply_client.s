@@ -1,6 +1,6 @@
 # The client of log_in_reply: it wants 42 doubled; status in mr[0], result in mr[1].
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 DOUBLER     = 0x20 << L4_CAP_SHIFT
@@ -24,7 +24,7 @@ _start:
     log expected
     sleep_forever
 
-.include "ia32/log.inc"
+.include "log.inc"
 
 .rodata
 status:     .asciz "client: status "

@@ -4,7 +4,7 @@
 # request: after round n mr[0] must be n.  No check branches: what is wrong piles up in
 # `differences`, and a round trip is two basic blocks here, besides the call page's.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 
 SERVER      = 0x20 << L4_CAP_SHIFT
 
@@ -48,7 +48,7 @@ _start:
 2:  log wrong
     sleep_forever
 
-.include "ia32/log.inc"
+.include "log.inc"
 
 .rodata
 client:         .asciz "client: "

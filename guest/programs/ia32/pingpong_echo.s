@@ -1,6 +1,6 @@
 # The other end of pingpong_forever: it replies with as many words as the request had.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 
 .text
 _start:

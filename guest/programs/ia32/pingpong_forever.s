@@ -4,7 +4,7 @@
 # many words.  `echo` is the other end for a thread of the same task, pingpong_echo.s for
 # one of another.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 
 SERVER      = 0x20 << L4_CAP_SHIFT
 

@@ -1,6 +1,6 @@
 # The server of pingpong: it adds one to mr[0] of each request and sends it back.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 
 FOUR_WORDS  = 4                                             # label 0, mr[0..3]
 

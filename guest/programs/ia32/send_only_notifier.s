@@ -1,6 +1,6 @@
 # The other server of send_only: it hears of events and never replies.
 
-.include "ia32/l4.inc"
+.include "l4.inc"
 .include "faq.inc"
 
 .text
@@ -18,7 +18,7 @@ _start:
     log newline
     jmp 1b
 
-.include "ia32/log.inc"
+.include "log.inc"
 
 .rodata
 heard:      .asciz "notifier: heard on channel "
