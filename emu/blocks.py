@@ -1,0 +1,196 @@
+"""The blocks of one address space and what translations of them cost.
+
+A block is ours, a *translation* is what the emulator makes of code, and the two need not
+agree: a translation may end inside a block (the emulator's own limits) and may run past
+a page end into further blocks.  A `Cover` says, for a translation seen at an address,
+what to charge when it starts and what may come next.
+
+Rule 1: a block is charged whole when its first instruction starts; only there is the
+deadline tested, before the charge.
+Rule 2: a translation that goes on inside a block charges and tests nothing for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emu.cost import block_cost, repetition_cost
+from emu.decode import LONGEST, End, Raise, Shape, decode, lengths_for
+from emu.memory import PAGE
+
+NOWHERE = -1  # no address
+_MEMO_LIMIT = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block at its place."""
+
+    start: int
+    offsets: tuple[int, ...]
+    stop: int  # the address after it
+    end: End
+    raises: Raise | None
+    ticks: int
+    repetition: int  # ticks of each repetition after the first, if `end` is REPEAT
+    counter_mask: int
+
+    @property
+    def count(self) -> int:
+        """The number of its instructions."""
+        return len(self.offsets)
+
+    @property
+    def last(self) -> int:
+        """The address of its last instruction."""
+        return self.start + self.offsets[-1]
+
+    def index_of(self, address: int) -> int:
+        """Give the index of the instruction at `address`, or NOWHERE."""
+        offset = address - self.start
+        if not 0 <= offset <= self.offsets[-1]:
+            return NOWHERE
+        try:
+            return self.offsets.index(offset)
+        except ValueError:
+            return NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What a translation of `size` bytes means for the clock."""
+
+    size: int
+    fits: bool  # false: execute this block instruction by instruction
+    charged: tuple[Block, ...]  # the blocks that start in it
+    ticks: int
+    count: int
+    # Ticks before the last deadline test in it, counted from its start; NOWHERE: no test.
+    margin: int
+    after: int  # where a following translation goes on inside the last block, or NOWHERE
+    inside: Block  # that last block
+    repeats: bool  # `after` is a string instruction at each further repetition
+
+
+class Decoder:
+    """Makes blocks of bytes; keeps what it learned, for all spaces."""
+
+    __slots__ = ("_lengths", "_memo", "is_amd64")
+
+    def __init__(self, *, is_amd64: bool) -> None:
+        self.is_amd64 = is_amd64
+        self._lengths = lengths_for(is_amd64=is_amd64)
+        self._memo: dict[tuple[bytes, int, int], tuple[Shape, int, int]] = {}
+
+    def block(self, start: int, code: bytes) -> Block | None:
+        """Make the block that begins at `start` with the fetchable bytes `code`."""
+        room = PAGE - start % PAGE
+        # Two keys: by all bytes that can matter to find the shape, then by the block's
+        # own bytes; the first is bounded so that a miss stays cheap.
+        shape = decode(code, room, self._lengths, is_amd64=self.is_amd64)
+        if shape is None:
+            return None
+        own = code[: shape.size]
+        key = (own, start % 64, len(shape.offsets))
+        known = self._memo.get(key)
+        if known is None or known[0] != shape:
+            if len(self._memo) >= _MEMO_LIMIT:
+                self._memo.clear()
+            cost = block_cost(shape, own, start % 64)
+            again = repetition_cost(shape, own, start % 64) if shape.end is End.REPEAT else 0
+            known = self._memo[key] = (shape, cost, again)
+        shape, cost, again = known
+        return Block(
+            start,
+            shape.offsets,
+            start + shape.size,
+            shape.end,
+            shape.raises,
+            cost,
+            again,
+            shape.counter_mask,
+        )
+
+
+class BlockTable:
+    """The blocks of one address space, by address, and their translations.
+
+    `simple` is the hot path's: a translation that is exactly one block, as
+    (size, ticks, count).  All other translations are in `covers`, and those that begin
+    inside a block in `tails`, by (address, end of the block).
+    """
+
+    __slots__ = ("_blocks", "_decoder", "_fetch", "covers", "simple", "tails")
+
+    def __init__(self, decoder: Decoder, fetch: Callable[[int, int], bytes]) -> None:
+        """Use `fetch(address, size)` to read what can be executed, possibly less."""
+        self._decoder = decoder
+        self._fetch = fetch
+        self._blocks: dict[int, Block | None] = {}
+        self.simple: dict[int, tuple[int, int, int]] = {}
+        self.covers: dict[int, Cover] = {}
+        self.tails: dict[tuple[int, int], Cover] = {}
+
+    def forget(self) -> None:
+        """Drop everything: code or its mapping changed."""
+        self._blocks.clear()
+        self.simple.clear()
+        self.covers.clear()
+        self.tails.clear()
+
+    def block(self, address: int) -> Block | None:
+        """Give the block that starts at `address`; None if nothing can be fetched there."""
+        try:
+            return self._blocks[address]
+        except KeyError:
+            size = PAGE - address % PAGE + LONGEST
+            block = self._decoder.block(address, self._fetch(address, size))
+            self._blocks[address] = block
+            return block
+
+    def learn(self, address: int, size: int) -> bool:
+        """Enter a translation that starts a block; false if there is no block."""
+        block = self.block(address)
+        if block is None:
+            return False
+        self.simple.pop(address, None)
+        self.covers.pop(address, None)
+        if block.end is End.SPECIAL:
+            self.covers[address] = Cover(
+                size, False, (block,), 0, 0, 0, NOWHERE, block, repeats=False
+            )
+            return True
+        cover = self._cover(address, size, block, fresh=True)
+        if cover.after == NOWHERE and len(cover.charged) == 1 and cover.fits:
+            self.simple[address] = (size, cover.ticks, cover.count)
+        else:
+            self.covers[address] = cover
+        return True
+
+    def learn_tail(self, address: int, size: int, inside: Block) -> None:
+        """Enter a translation that begins inside a block."""
+        self.tails[address, inside.stop] = self._cover(address, size, inside, fresh=False)
+
+    def _cover(self, address: int, size: int, block: Block, *, fresh: bool) -> Cover:
+        finish = address + size
+        charged = [block] if fresh else []
+        margin = 0 if fresh else NOWHERE
+        ticks = block.ticks if fresh else 0
+        fits = True
+        # Only a block that ends at a page end has its successor in the same translation.
+        while block.end is End.PAGE and finish > block.stop:
+            following = self.block(block.stop)
+            if following is None or following.end is End.SPECIAL:
+                fits = False
+                break
+            margin = ticks
+            block = following
+            charged.append(block)
+            ticks += block.ticks
+        if finish <= block.last and fits:
+            after, repeats = finish, False
+        elif block.end is End.REPEAT:
+            after, repeats = block.last, True
+        else:
+            after, repeats = NOWHERE, False
+        count = sum(each.count for each in charged)
+        return Cover(size, fits, tuple(charged), ticks, count, margin, after, block, repeats)

@@ -1,0 +1,89 @@
+"""A context: one thread's CPU state, as the machine's user sees it between traps."""
+
+from dataclasses import dataclass
+
+from emu.engine import IP, SP, Cpu, Engine
+from emu.spaces import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A context stands at `ip` inside the charged block that starts at `start`."""
+
+    start: int
+    ip: int
+    repeats: bool  # at a string instruction, between two repetitions
+
+
+class Context:
+    """One thread's CPU state.
+
+    The system-call registers are plain attributes: the machine fills them at a
+    SYSTEM_CALL trap and gives `tag` and `label` back when the context runs next.
+    """
+
+    __slots__ = (
+        "_engine",
+        "_mask",
+        "address",
+        "blocks",
+        "cpu",
+        "error",
+        "held",
+        "label",
+        "number",
+        "selector",
+        "slot",
+        "space",
+        "tag",
+        "timeout",
+        "trap",
+        "vector",
+    )
+
+    def __init__(
+        self, number: int, *, space: Space, slot: int, cpu: Cpu, engine: Engine, mask: int
+    ) -> None:
+        self.number = number
+        self.space = space
+        self.blocks = space.blocks
+        self.slot = slot
+        self.cpu = cpu
+        self.trap = 0  # the last one; DEADLINE before the first
+        self.held: Held | None = None
+        self.tag = self.selector = self.label = self.timeout = 0
+        self.address = self.error = self.vector = 0
+        self._engine = engine
+        self._mask = mask
+
+    @property
+    def ip(self) -> int:
+        """The instruction pointer; assigning another one starts a new block."""
+        return int(self.cpu.words[IP])
+
+    @ip.setter
+    def ip(self, value: int) -> None:
+        value &= self._mask
+        if value != self.cpu.words[IP]:
+            self.held = None
+            self.cpu.words[IP] = value
+
+    @property
+    def sp(self) -> int:
+        """The stack pointer."""
+        return int(self.cpu.words[SP])
+
+    @sp.setter
+    def sp(self, value: int) -> None:
+        self.cpu.words[SP] = value & self._mask
+
+    def load_register(self, name: str) -> int:
+        """Load a register: a general one, the ip, `flags`, `fs_base` or `gs_base`."""
+        return self._engine.load_register(self.cpu, name)
+
+    def store_register(self, name: str, value: int) -> None:
+        """Store a register; of the flags only those that a program may change."""
+        if name in ("rip", "eip"):
+            self.ip = value
+        else:
+            self._engine.store_register(self.cpu, name, value)

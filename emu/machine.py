@@ -1,0 +1,297 @@
+"""The machine: CPUs, memory and the clock.
+
+Rule 1: the machine decides nothing.  It runs a context until a trap and says why.
+Rule 2: time is one integer of ticks, 1/64 cycle each; it moves by what blocks cost, by
+traps, and by what the caller charges.  How a run is sliced or stepped cannot move it.
+Rule 3: a program can do nothing to the host; all it gets is a trap.
+"""
+
+from dataclasses import dataclass
+
+from emu.blocks import Decoder
+from emu.clock import Clock
+from emu.context import Context
+from emu.cost import CYCLE_SHIFT
+from emu.engine import CALLED, EXPIRED, RAISED, SI, WALK, Engine
+from emu.errors import BadConfigError, NoSuchNumberError
+from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
+from emu.paging import IA32_TOP, SYSTEM_OFFSET, PageTables
+from emu.spaces import Space, Spaces
+from emu.stepper import Stepper
+from emu.traps import DEADLINE, SYSTEM_CALL
+from emu.unicorn_engine import UnicornEngine
+
+_CALL_CODE = b"\xcd\x30\xc3"  # int 0x30; ret
+
+
+@dataclass(frozen=True, slots=True)
+class MachineConfig:
+    """What distinguishes one machine from another."""
+
+    arch: str = "amd64"
+    ram: int = 64 << 20
+    cpu_khz: int = 1_000_000
+    call_page: int = 0  # ia32: where every space shows the system call instruction
+    pool: int = 128  # the most emulator instances at a time; no result depends on it
+
+
+class Machine:
+    """An x86 machine whose programs run until they trap."""
+
+    __slots__ = (
+        "_amd64",
+        "_clock",
+        "_contexts",
+        "_engine",
+        "_execute",
+        "_mask",
+        "_memory",
+        "_spaces",
+        "_stepper",
+        "_words",
+        "config",
+    )
+
+    def __init__(self, config: MachineConfig) -> None:
+        _check(config)
+        self.config = config
+        self._clock = Clock()
+        self._amd64 = config.arch == "amd64"
+        self._mask = (1 << 64) - 1 if self._amd64 else (1 << 32) - 1
+        self._memory = Memory(config.ram)
+        tables = PageTables(self._memory.tables, is_amd64=self._amd64)
+        self._spaces = Spaces(self._memory, tables, Decoder(is_amd64=self._amd64))
+        if config.call_page:
+            page = bytearray(PAGE)
+            page[: len(_CALL_CODE)] = _CALL_CODE
+            self._spaces.fix_page(config.call_page, tables.take_page(), bytes(page))
+        self._engine: Engine = UnicornEngine(self._memory, tables, pool=config.pool)
+        self._execute = self._engine.execute
+        self._stepper = Stepper(self._clock, self._engine, self._spaces, self._amd64)
+        self._contexts: dict[int, Context] = {}
+        self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
+
+    # -- time -------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The current cycle."""
+        return self._clock.ticks >> CYCLE_SHIFT
+
+    @property
+    def ticks(self) -> int:
+        """The current time in 1/64 cycle."""
+        return self._clock.ticks
+
+    @property
+    def instructions(self) -> int:
+        """Instructions completed since the run began, of all contexts."""
+        return self._clock.instructions
+
+    @property
+    def cpu_khz(self) -> int:
+        """Cycles in a millisecond."""
+        return self.config.cpu_khz
+
+    def charge(self, cycles: int) -> None:
+        """Let `cycles` pass: the kernel worked."""
+        self._clock.ticks += cycles << CYCLE_SHIFT
+
+    def advance(self, until: int) -> None:
+        """Let time pass up to cycle `until`: nothing could run."""
+        self._clock.ticks = max(self._clock.ticks, until << CYCLE_SHIFT)
+
+    # -- running ----------------------------------------------------------------
+
+    def run(self, context: Context, deadline: int) -> int:
+        """Run `context` until it traps or cycle `deadline` is reached, and say which."""
+        cpu = context.cpu
+        if not cpu.ready:
+            self._engine.prepare(cpu)
+        words = cpu.words
+        if context.trap == SYSTEM_CALL:
+            words[0] = context.tag & self._mask
+            words[SI] = context.label & self._mask
+        limit = deadline << CYCLE_SHIFT
+        resume = None if context.held is None else self._stepper.resume(context)
+        clock = self._clock
+        event, ticks, retired = self._execute(cpu, context.blocks, clock.ticks, limit, resume)
+        cpu.stamp = clock.ticks = ticks
+        clock.instructions += retired
+        if event == CALLED:
+            return self._stepper.called(context)
+        return self._go_on(context, limit, event)
+
+    def step(self, context: Context, deadline: int) -> int:
+        """Execute one instruction, or one repetition, with the accounting of `run`.
+
+        Give STEPPED, or the trap that came instead.
+        """
+        if not context.cpu.ready:
+            self._engine.prepare(context.cpu)
+        if context.trap == SYSTEM_CALL:
+            context.cpu.words[0] = context.tag & self._mask
+            context.cpu.words[SI] = context.label & self._mask
+        context.trap = self._stepper.step(context, deadline << CYCLE_SHIFT)
+        context.cpu.stamp = self._clock.ticks
+        return context.trap
+
+    def _go_on(self, context: Context, limit: int, event: int) -> int:
+        """Handle whatever is not a system call, until there is a trap to report."""
+        stepper, clock, cpu = self._stepper, self._clock, context.cpu
+        while event != CALLED:
+            trap: int | None = None
+            if event == EXPIRED:
+                stepper.settle(context)
+                trap = DEADLINE
+            elif event == RAISED:
+                trap = stepper.raised(context, limit)
+            elif event == WALK or not stepper.learn(context):
+                stepper.settle(context)
+                trap = stepper.walk(context, limit)
+            if trap is not None:
+                context.trap = trap
+                cpu.stamp = clock.ticks
+                return trap
+            if not cpu.ready:
+                self._engine.prepare(cpu)
+            resume = None if context.held is None else stepper.resume(context)
+            event, clock.ticks, retired = self._execute(
+                cpu, context.blocks, clock.ticks, limit, resume
+            )
+            clock.instructions += retired
+        cpu.stamp = clock.ticks
+        return stepper.called(context)
+
+    # -- memory -----------------------------------------------------------------
+
+    @property
+    def frames(self) -> range:
+        """Physical addresses of the page frames of RAM."""
+        return range(0, self.config.ram, PAGE)
+
+    @property
+    def shared_frames(self) -> range:
+        """Physical addresses of the page frames for memory shared with the kernel."""
+        return range(SHARED_BASE, SHARED_BASE + SHARED_SIZE, PAGE)
+
+    def create_space(self, number: int) -> None:
+        """Make an empty address space."""
+        self._spaces.create(number)
+
+    def destroy_space(self, number: int) -> None:
+        """Forget an address space; no context may use it any more."""
+        if any(context.space.number == number for context in self._contexts.values()):
+            raise NoSuchNumberError("contexts still use space", number)
+        self._spaces.destroy(number)
+
+    def map(self, space: int, address: int, frame: int, rights: int) -> None:
+        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4)."""
+        target = self._spaces.get(space)
+        if self._spaces.map(target, address, frame, rights):
+            self._engine.forget_code()
+        self._unready(target)
+
+    def unmap(self, space: int, address: int) -> None:
+        """Take the page at `address` away."""
+        target = self._spaces.get(space)
+        if self._spaces.unmap(target, address):
+            self._engine.forget_code()
+        self._unready(target)
+
+    def translate(self, space: int, address: int) -> int | None:
+        """Give the physical address behind a virtual one, None if nothing is mapped."""
+        return self._spaces.translate(self._spaces.get(space), address)
+
+    def read(self, space: int, address: int, size: int) -> bytes:
+        """Read virtual memory whatever its rights; NotMappedError says where it ends."""
+        return self._spaces.read(self._spaces.get(space), address, size)
+
+    def write(self, space: int, address: int, data: bytes) -> None:
+        """Write virtual memory whatever its rights; all of it or, on an error, nothing."""
+        for frame in self._spaces.write(self._spaces.get(space), address, data):
+            self._wrote(frame)
+
+    def read_physical(self, address: int, size: int) -> bytes:
+        """Read RAM or shared memory."""
+        return self._memory.read(address, size)
+
+    def write_physical(self, address: int, data: bytes) -> None:
+        """Write RAM or shared memory."""
+        self._memory.write(address, data)
+        for frame in range(address & -PAGE, address + len(data), PAGE):
+            self._wrote(frame)
+
+    def words(self, frame: int, count: int) -> memoryview:
+        """View `count` machine words at physical address `frame`; writes go to the guest."""
+        size = 8 if self._amd64 else 4
+        self._memory.locate(frame, count * size)
+        if frame % size:
+            raise BadConfigError(f"words at {frame:#x}, not aligned to {size}")
+        shared = frame >= SHARED_BASE
+        first = (frame - SHARED_BASE if shared else frame) // size
+        return self._words[shared][first : first + count]
+
+    # -- contexts ---------------------------------------------------------------
+
+    def create_context(
+        self, number: int, *, space: int, ip: int, sp: int, thread_base: int
+    ) -> Context:
+        """Make a context at user level whose thread segment starts at `thread_base`."""
+        if number in self._contexts:
+            raise NoSuchNumberError("there is already a context", number)
+        target = self._spaces.get(space)
+        slot = self._free_slot()
+        cpu = self._engine.create_cpu(
+            root=target.root,
+            slot=slot,
+            ip=ip & self._mask,
+            sp=sp & self._mask,
+            thread_base=thread_base & self._mask,
+        )
+        context = Context(
+            number, space=target, slot=slot, cpu=cpu, engine=self._engine, mask=self._mask
+        )
+        self._contexts[number] = context
+        return context
+
+    def context(self, number: int) -> Context:
+        """Give the context made under this number."""
+        try:
+            return self._contexts[number]
+        except KeyError:
+            raise NoSuchNumberError("no context", number) from None
+
+    def destroy_context(self, number: int) -> None:
+        """Forget a context."""
+        self._engine.release(self.context(number).cpu)
+        del self._contexts[number]
+
+    def close(self) -> None:
+        """Give back all emulator instances; nothing can be run any more."""
+        self._engine.close()
+
+    def _wrote(self, frame: int) -> None:
+        if self._spaces.is_code(frame):
+            self._spaces.forget_code(frame)
+            self._engine.forget_code()
+
+    def _unready(self, space: Space) -> None:
+        for context in self._contexts.values():
+            if context.space is space:
+                context.cpu.ready = False
+
+    def _free_slot(self) -> int:
+        taken = {context.slot for context in self._contexts.values()}
+        return next(slot for slot in range(1, len(taken) + 2) if slot not in taken)
+
+
+def _check(config: MachineConfig) -> None:
+    if config.arch not in ("amd64", "ia32"):
+        raise BadConfigError(f"arch {config.arch!r}, not amd64 or ia32")
+    if config.call_page and (config.arch != "ia32" or config.call_page % PAGE):
+        raise BadConfigError(f"call page {config.call_page:#x} on {config.arch}")
+    if config.call_page and not IA32_TOP <= config.call_page < IA32_TOP + SYSTEM_OFFSET:
+        raise BadConfigError(f"call page {config.call_page:#x} below {IA32_TOP:#x}")
+    if config.cpu_khz <= 0 or config.pool <= 0:
+        raise BadConfigError(f"cpu_khz {config.cpu_khz}, pool {config.pool}")

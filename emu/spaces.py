@@ -1,0 +1,243 @@
+"""Address spaces: which page shows which frame, and who may write code.
+
+Rule 1: every change of a page table entry of user space happens in this file.
+Rule 2: a frame with an executable mapping has no writable entry; it is either in *code*
+state (entries executable as their rights say, none writable) or in *data* state (entries
+writable as their rights say, none executable).  The machine flips it when a guest asks
+for the other.  Without it, stores by one CPU would leave stale translations in others.
+Rule 3: a guest cannot see the state of a frame, and neither can the clock.
+"""
+
+from dataclasses import dataclass, field
+
+from emu.blocks import BlockTable, Decoder
+from emu.errors import BadMappingError, NoSuchNumberError, NotMappedError
+from emu.memory import PAGE, Memory
+from emu.paging import (
+    EXECUTE_RIGHT,
+    NO_EXECUTE,
+    PRESENT,
+    USER,
+    WRITABLE,
+    WRITE_RIGHT,
+    PageTables,
+)
+
+_OFFSET = PAGE - 1
+_KEPT = 0x60  # the CPU's accessed and dirty bits
+
+
+@dataclass(slots=True, eq=False)
+class Space:
+    """One address space."""
+
+    number: int
+    root: int
+    blocks: BlockTable
+    pages: dict[int, tuple[int, int]] = field(default_factory=dict)  # frame and rights
+
+
+class Spaces:
+    """All address spaces over one memory."""
+
+    __slots__ = (
+        "_all",
+        "_decoder",
+        "_executable",
+        "_fixed",
+        "_memory",
+        "_shown",
+        "data_frames",
+        "tables",
+    )
+
+    def __init__(self, memory: Memory, tables: PageTables, decoder: Decoder) -> None:
+        self.tables = tables
+        self._memory = memory
+        self._decoder = decoder
+        self._all: dict[int, Space] = {}
+        # Every mapping of a frame, as (space, address).
+        self._shown: dict[int, dict[tuple[int, int], Space]] = {}
+        self._executable: dict[int, int] = {}  # by frame: how many mappings may execute it
+        self._fixed: dict[int, bytes] = {}
+        self.data_frames: set[int] = set()  # those in data state though they hold code
+
+    def fix_page(self, address: int, page: int, content: bytes) -> None:
+        """Show a page of the tables window, user-executable, in every space."""
+        self._fixed[address] = content
+        offset = page - self._memory.tables.base
+        self._memory.tables.memory[offset : offset + PAGE] = content
+        self.tables.map_system(address, page, PRESENT | USER)
+
+    def create(self, number: int) -> Space:
+        """Make an empty space."""
+        if number in self._all:
+            raise NoSuchNumberError("there is already a space", number)
+        root = self.tables.create_root()
+        space = Space(number, root, BlockTable(self._decoder, lambda _a, _s: b""))
+        space.blocks = BlockTable(self._decoder, lambda at, size: self.fetch(space, at, size))
+        self._all[number] = space
+        return space
+
+    def destroy(self, number: int) -> None:
+        """Forget a space and all its mappings."""
+        space = self.get(number)
+        for address in list(space.pages):
+            self.unmap(space, address)
+        self.tables.destroy_root(space.root)
+        del self._all[number]
+
+    def get(self, number: int) -> Space:
+        """Give a space by its number."""
+        try:
+            return self._all[number]
+        except KeyError:
+            raise NoSuchNumberError("no space", number) from None
+
+    def numbers(self) -> list[int]:
+        """List the numbers of all spaces in order."""
+        return sorted(self._all)
+
+    def map(self, space: Space, address: int, frame: int, rights: int) -> bool:
+        """Map a page; true if code of any space may have changed."""
+        self.tables.check(address, frame)
+        if not self._memory.is_guest_frame(frame):
+            raise BadMappingError(address, frame, "not a frame of RAM or shared memory")
+        if not 0 < rights < 8:
+            raise BadMappingError(address, frame, f"rights {rights:#x}")
+        changed = self.unmap(space, address) if address in space.pages else False
+        self.tables.store_entry(space.root, address, 0)  # may find no room: change nothing
+        was_code = self.is_code(frame)
+        space.pages[address] = frame, rights
+        self._shown.setdefault(frame, {})[space.number, address] = space
+        if rights & EXECUTE_RIGHT:
+            self._executable[frame] = self._executable.get(frame, 0) + 1
+            space.blocks.forget()
+        if rights & EXECUTE_RIGHT and not was_code:
+            self._refresh(frame)
+            return True
+        self._store(space, address)
+        return changed
+
+    def unmap(self, space: Space, address: int) -> bool:
+        """Take a page away, if there is one; true if code of any space may have changed."""
+        entry = space.pages.pop(address, None)
+        if entry is None:
+            self.tables.check(address, 0)
+            return False
+        frame, rights = entry
+        shown = self._shown[frame]
+        del shown[space.number, address]
+        self.tables.store_entry(space.root, address, 0)
+        if not shown:
+            del self._shown[frame]
+        if not rights & EXECUTE_RIGHT:
+            return False
+        space.blocks.forget()
+        self._executable[frame] -= 1
+        if not self._executable[frame]:
+            del self._executable[frame]
+            self.data_frames.discard(frame)
+            if shown:
+                self._refresh(frame)
+        return True
+
+    def is_code(self, frame: int) -> bool:
+        """Tell whether any space may execute the frame."""
+        return frame in self._executable
+
+    def lookup(self, space: Space, address: int) -> tuple[int, int] | None:
+        """Give the frame and the rights of the page that holds `address`."""
+        return space.pages.get(address & ~_OFFSET)
+
+    def translate(self, space: Space, address: int) -> int | None:
+        """Give the physical address behind a virtual one."""
+        entry = space.pages.get(address & ~_OFFSET)
+        return None if entry is None else entry[0] | address & _OFFSET
+
+    def turn(self, frame: int, *, to_data: bool) -> None:
+        """Put a frame that holds code into its other state."""
+        if to_data:
+            self.data_frames.add(frame)
+        else:
+            self.data_frames.discard(frame)
+        self._refresh(frame)
+        self.forget_code(frame)
+
+    def open(self, space: Space, address: int) -> None:
+        """Let one page be both written and executed, until `close`."""
+        frame, _ = space.pages[address]
+        self.tables.store_entry(space.root, address, frame | PRESENT | USER | WRITABLE)
+
+    def close(self, space: Space, address: int) -> None:
+        """Take back what `open` gave, and forget the code."""
+        frame, _ = space.pages[address]
+        self._store(space, address)
+        self.forget_code(frame)
+
+    def forget_code(self, frame: int) -> None:
+        """Drop the blocks of every space that executes the frame."""
+        for (_, address), space in self._shown.get(frame, {}).items():
+            if space.pages[address][1] & EXECUTE_RIGHT:
+                space.blocks.forget()
+
+    def fetch(self, space: Space, address: int, size: int) -> bytes:
+        """Read up to `size` bytes of what may be executed at `address`."""
+        parts: list[bytes] = []
+        while size > 0:
+            base, offset = address & ~_OFFSET, address & _OFFSET
+            part = min(size, PAGE - offset)
+            entry = space.pages.get(base)
+            if entry is not None and entry[1] & EXECUTE_RIGHT:
+                parts.append(self._memory.read(entry[0] + offset, part))
+            elif base in self._fixed:
+                parts.append(self._fixed[base][offset : offset + part])
+            else:
+                break
+            address, size = address + part, size - part
+        return b"".join(parts)
+
+    def read(self, space: Space, address: int, size: int) -> bytes:
+        """Read through the mappings, whatever their rights."""
+        parts = self._parts(space, address, size)
+        return b"".join(self._memory.read(at, part) for at, part in parts)
+
+    def write(self, space: Space, address: int, data: bytes) -> list[int]:
+        """Write through the mappings, whatever their rights; list the frames written.
+
+        Nothing is written if any page is missing.
+        """
+        frames: list[int] = []
+        done = 0
+        for at, part in self._parts(space, address, len(data)):
+            self._memory.write(at, data[done : done + part])
+            frames.append(at & ~_OFFSET)
+            done += part
+        return frames
+
+    def _parts(self, space: Space, address: int, size: int) -> list[tuple[int, int]]:
+        parts: list[tuple[int, int]] = []
+        while size > 0:
+            physical = self.translate(space, address)
+            if physical is None:
+                raise NotMappedError(space.number, address)
+            part = min(size, PAGE - (address & _OFFSET))
+            parts.append((physical, part))
+            address, size = address + part, size - part
+        return parts
+
+    def _refresh(self, frame: int) -> None:
+        for (_, address), space in self._shown[frame].items():
+            self._store(space, address)
+
+    def _store(self, space: Space, address: int) -> None:
+        frame, rights = space.pages[address]
+        code = self.is_code(frame)
+        data = frame in self.data_frames
+        kept = self.tables.load_entry(space.root, address) & _KEPT
+        entry = frame | PRESENT | USER | kept
+        if rights & WRITE_RIGHT and (data or not code):
+            entry |= WRITABLE
+        if not rights & EXECUTE_RIGHT or data:
+            entry |= NO_EXECUTE
+        self.tables.store_entry(space.root, address, entry)
