@@ -36,7 +36,8 @@ def invoke(kernel: Kernel, thread: Thread) -> None:
     selector = context.selector
     operation = selector & abi.CAP_OPERATION
     thread.operation = operation
-    thread.tag = tag = context.tag
+    # The error flag is for results only (ABI 3).
+    context.tag = thread.tag = tag = context.tag & ~abi.TAG_ERROR
     kernel.cost += kernel.costs.system_call
     if operation & abi.OP_REPLY:
         if operation not in abi.OPERATIONS:

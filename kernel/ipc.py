@@ -280,7 +280,7 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
         error = IpcError.RECEIVE_CUT
         receiver.utcb.store(utcb.ERROR, error)
     context = receiver.context
-    context.tag = tag & ~abi.TAG_ERROR | (abi.TAG_ERROR if error else 0)
+    context.tag = tag | abi.TAG_ERROR if error else tag
     context.label = sender.label
     if receiver.deadline != timeout.NEVER:
         cancel_timeout(kernel, receiver)

@@ -36,10 +36,6 @@ def run(kernel: Kernel, until: int) -> Outcome:
                 return Outcome.FAULT if kernel.faults else Outcome.IDLE
             machine.advance(min(timeouts[0][0], until))
             continue
-        if kernel.probe is not None and kernel.probe.choose("preempt", 2):
-            scheduler.rotate(now)
-            thread = scheduler.pick(now)
-            assert thread is not None, "the thread that was preempted is ready"
         if thread.expired:
             ipc.expire(kernel, thread)
         if thread.number != kernel.running:
@@ -57,6 +53,13 @@ def run(kernel: Kernel, until: int) -> Outcome:
         if kernel.cost:
             machine.charge(kernel.cost)
             kernel.cost = 0
+        if (
+            kernel.probe is not None
+            and trap != port.DEADLINE
+            and scheduler.current is not None
+            and kernel.probe.choose("preempt", 2)
+        ):
+            scheduler.rotate(machine.now)
 
 
 def end(kernel: Kernel, outcome: Outcome) -> None:

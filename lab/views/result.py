@@ -11,7 +11,7 @@ from lab.expect import Expectation
 from lab.names import Names
 from lab.result import Run
 from lab.trace.recorder import decode_console
-from lab.views.text import render_event, render_refusals
+from lab.views.text import printable, render_event, render_refusals
 
 SCHEMA = 1
 
@@ -68,7 +68,7 @@ def render_result(run: Run, *, quiet: bool) -> Iterator[Text]:
         yield Text(f"{run.scenario.name} on {run.scenario.arch.name}", style="dim")
         yield Text()
         for line in run.console.splitlines():
-            yield Text("  │ ", style="dim").append(line, style="not dim")
+            yield Text("  │ ", style="dim").append(printable(line), style="not dim")
         yield Text()
     for fault in run.faults:
         yield from render_event(fault, run.names)
@@ -109,10 +109,10 @@ def _console_difference(expectation: Expectation) -> Iterator[Text]:
             yield Text(f"     line {k + 1:>3}  {want}", style="dim")
             continue
         yield Text(f"     line {k + 1:>3}  expected  ").append(
-            "(nothing)" if want is None else want, style="green"
+            "(nothing)" if want is None else printable(want), style="green"
         )
         yield Text("               actual    ").append(
-            "(nothing)" if got is None else got, style="red"
+            "(nothing)" if got is None else printable(got), style="red"
         )
     if expected == actual:
         yield Text("     the last line differs in its end", style="dim")

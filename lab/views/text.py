@@ -212,6 +212,11 @@ def render_table(head: tuple[str, ...], rows: Iterable[tuple[str | Text, ...]]) 
     return table
 
 
+def printable(text: str) -> str:
+    """Escape what a guest could send to the terminal but letters, marks and spaces."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def _head(who: str, what: str) -> Text:
     return Text(who, style="bold").append("  ", style="not bold").append(what, style="not bold")
 

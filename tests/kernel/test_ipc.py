@@ -279,6 +279,18 @@ def test_a_closed_receive_from_a_dead_thread_does_not_wait(desk: Desk) -> None:
     assert desk.error(receiver) == IpcError.RECEIVE_NOT_EXISTENT
 
 
+def test_the_error_flag_of_a_request_means_nothing(desk: Desk) -> None:
+    receiver = desk.thread(WAIT)
+    sender = desk.idle_thread()
+    cap = desk.cap(sender, 0x20, receiver)
+    desk.program(sender, SysCall(cap | abi.SEND, tag(3) | ERROR))
+
+    desk.run()
+
+    assert desk.result(sender) == [Result(tag(3), 0)]
+    assert desk.result(receiver) == [Result(tag(3), 0)]
+
+
 def test_sending_to_oneself_blocks_until_the_timeout(desk: Desk) -> None:
     thread = desk.thread(SysCall(SELF | abi.SEND, timeout=0x0001_0000))
 

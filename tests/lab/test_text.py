@@ -1,0 +1,68 @@
+"""What people see of events: every word before and after, and no wrong colour in a pipe."""
+
+from kernel.abi import AMD64
+from kernel.events import Event, Failure, Fate, Fault, Log, Refused, Switch, Transfer
+from lab.names import Names
+from lab.views.text import describe_label, render_event
+
+NAMES = Names(AMD64, {5: "server", 7: "client", 9: "doubler", 2: "log"})
+
+
+def lines(event: Event) -> list[str]:
+    return [line.plain for line in render_event(event, NAMES)]
+
+
+def test_a_transfer_shows_all_words_of_both_sides() -> None:
+    event = Transfer(
+        1641, 5, 7, 5, 3, 9, 0x1001_0002, 0xC0DE_0013, 0, (1, 42), (0, 7), 0x10, 0x20
+    )
+    assert lines(event) == [
+        "       1,641          5  client → server  call through gate doubler",
+        "                         tag 0x10010002: label 0x1001, 2 words; label 0xc0de0013",
+        "                         from 0x10",
+        "                         to 0x20",
+        "                                client sent  server had  server has",
+        "                         mr[0]          0x1         0x0         0x1",
+        "                         mr[1]         0x2a         0x7        0x2a  overwritten",
+    ]
+
+
+def test_a_failure_names_the_error() -> None:
+    assert lines(Failure(1, 2, 7, 3, 9, 2, 0x10)) == [
+        "           1          2  client  call doubler failed: error 2, send timeout",
+        "                         at 0x10",
+    ]
+
+
+def test_a_fault_says_what_was_done_to_which_page() -> None:
+    assert lines(Fault(1, 2, 7, 0xBAD000, 7, 0x10, Fate.KILLED)) == [
+        "           1          2  client  page fault: write of a protected page at 0xbad000, "
+        "the thread has no pager and is killed",
+        "                         at 0x10",
+    ]
+
+
+def test_a_refusal_shows_object_protocol_and_opcode() -> None:
+    assert lines(Refused(1, 2, 7, 2, -13, 1, (1, 3), "only writing is served", 0x10)) == [
+        "           1          2  client  asked for what is not served: only writing is served",
+        "                         object log, protocol -13 (log), opcode 0x1",
+        "                         at 0x10",
+    ]
+
+
+def test_log_bytes_that_are_no_text_are_escaped() -> None:
+    assert lines(Log(1, 2, 7, b"\xff\x1b[31m\n", 0))[0].endswith(r"log: '\\xff\x1b[31m'")
+
+
+def test_a_switch_is_one_line() -> None:
+    assert lines(Switch(1, 2, 7, 5)) == ["           1          2  server runs"]
+
+
+def test_labels_are_named_when_their_number_can_mean_only_one_thing() -> None:
+    assert [describe_label(label) for label in (-39, -13, 0, 7, 0x1001)] == [
+        "-39 (-EBADPROTO)",
+        "-13 (log)",
+        "0",
+        "7",
+        "0x1001",
+    ]
