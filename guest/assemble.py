@@ -484,6 +484,8 @@ def _image(job: _Job, data: bytes) -> Image:
         if statement.section is Section.TEXT:
             lines.append(Line(address, statement.place.file, statement.place.line))
     entry = next(address for address, name, _ in symbols if name == "_start")
+    if not any(s.address <= entry < s.end and s.rights & Page.X for s in segments):
+        raise GuestError("_start has no code: expected instructions in .text", file=file)
     lines.sort(key=lambda line: line.address)
     check_segments(segments, job.arch, file=file)
     digest = hashlib.sha256()

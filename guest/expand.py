@@ -35,15 +35,15 @@ _COMMENT = re.compile(
     r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'|//[^\n]*|\#[^\n]*|/\*.*?\*/""", re.DOTALL
 )
 _SEPARATOR = re.compile(r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'|;""")
-_LABEL = re.compile(r"\s*([A-Za-z_.$][A-Za-z0-9_.$@]*|[0-9]+)\s*:(?!:)")
-_ASSIGN = re.compile(r"\s*([A-Za-z_.$][A-Za-z0-9_.$@]*)\s*=(?!=)(.*)", re.DOTALL)
-_WORD = re.compile(r"\s*([A-Za-z_.$][A-Za-z0-9_.$@]*)\s*(.*)", re.DOTALL)
+_LABEL = re.compile(r"\s*([A-Za-z_.$][A-Za-z0-9_.$]*|[0-9]+)\s*:(?!:)")
+_ASSIGN = re.compile(r"\s*([A-Za-z_.$][A-Za-z0-9_.$]*)\s*=(?!=)(.*)", re.DOTALL)
+_WORD = re.compile(r"\s*([A-Za-z_.$][A-Za-z0-9_.$]*)\s*(.*)", re.DOTALL)
 _ARGUMENT = re.compile(r"\\(?:([A-Za-z_][A-Za-z0-9_]*)|@|\(\))")
 _PIECE = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|.""", re.DOTALL)
 _PARAMETER = re.compile(
     r"([A-Za-z_][A-Za-z0-9_]*)(?::(req|vararg))?(?:\s*=\s*(.*))?", re.DOTALL
 )
-_NAME = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$@]*")
+_NAME = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
 
 
 class Section(Enum):
