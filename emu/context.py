@@ -77,6 +77,11 @@ class Context:
     def sp(self, value: int) -> None:
         self.cpu.words[SP] = value & self._mask
 
+    @property
+    def flags(self) -> int:
+        """The flags register."""
+        return self._engine.flags(self.cpu)
+
     def load_register(self, name: str) -> int:
         """Load a register: a general one, the ip, `flags`, `fs_base` or `gs_base`."""
         return self._engine.load_register(self.cpu, name)

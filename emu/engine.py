@@ -86,6 +86,8 @@ Outcome: TypeAlias = tuple[int, int, int]
 class Engine(Protocol):
     """An emulator of x86 CPUs over one memory."""
 
+    name: str  # as it is shown to people
+
     # After UNKNOWN: the address and the size of the translation.
     place: int
     place_size: int

@@ -9,11 +9,12 @@ Rule 3: a program can do nothing to the host; all it gets is a trap.
 from dataclasses import dataclass
 
 from emu.blocks import Decoder
+from emu.checkpoint import Checkpoint, FrozenContext, decode, encode
 from emu.clock import Clock
 from emu.context import Context
 from emu.cost import CYCLE_SHIFT
 from emu.engine import CALLED, EXPIRED, RAISED, SI, WALK, Engine
-from emu.errors import BadConfigError, NoSuchNumberError
+from emu.errors import BadCheckpointError, BadConfigError, NoSuchNumberError, UsageError
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
 from emu.paging import IA32_TOP, SYSTEM_OFFSET, PageTables
 from emu.spaces import Space, Spaces
@@ -21,6 +22,7 @@ from emu.stepper import Stepper
 from emu.traps import DEADLINE, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
 
+SLOTS = 1 << 16  # descriptor tables, one for each context
 _CALL_CODE = b"\xcd\x30\xc3"  # int 0x30; ret
 
 
@@ -92,6 +94,11 @@ class Machine:
     def cpu_khz(self) -> int:
         """Cycles in a millisecond."""
         return self.config.cpu_khz
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine in use."""
+        return self._engine.name
 
     def charge(self, cycles: int) -> None:
         """Let `cycles` pass: the kernel worked."""
@@ -267,9 +274,95 @@ class Machine:
         self._engine.release(self.context(number).cpu)
         del self._contexts[number]
 
+    # -- checkpoints ------------------------------------------------------------
+
+    def freeze(self) -> bytes:
+        """Encode time, contexts and memory; the mappings stay with their owner."""
+        memory = self._memory
+        pages = (*memory.ram.non_zero_pages(), *memory.shared.non_zero_pages())
+        return encode(
+            Checkpoint(
+                arch=self.config.arch,
+                ram=self.config.ram,
+                ticks=self._clock.ticks,
+                instructions=self._clock.instructions,
+                spaces=tuple(self._spaces.numbers()),
+                data_frames=tuple(sorted(self._spaces.data_frames)),
+                contexts=tuple(self._freeze(self._contexts[n]) for n in sorted(self._contexts)),
+                pages=pages,
+            )
+        )
+
+    @staticmethod
+    def thaw(config: MachineConfig, data: bytes) -> "Machine":
+        """Make a machine of what `freeze` gave; its spaces are there, but empty."""
+        checkpoint = decode(data)
+        if (checkpoint.arch, checkpoint.ram) != (config.arch, config.ram):
+            had = f"{checkpoint.arch} with {checkpoint.ram:#x} bytes of RAM"
+            raise BadCheckpointError(f"frozen on {had}")
+        machine = Machine(config)
+        try:
+            machine._fill(checkpoint)
+        except UsageError as error:
+            machine.close()
+            raise BadCheckpointError(f"inconsistent: {error}") from error
+        return machine
+
     def close(self) -> None:
         """Give back all emulator instances; nothing can be run any more."""
         self._engine.close()
+
+    def _freeze(self, context: Context) -> FrozenContext:
+        return FrozenContext(
+            number=context.number,
+            space=context.space.number,
+            slot=context.slot,
+            trap=context.trap,
+            registers=(
+                context.tag & self._mask,
+                context.selector & self._mask,
+                context.label & self._mask,
+                context.timeout & self._mask,
+            ),
+            fault=(context.address, context.error, context.vector),
+            held=context.held,
+            cpu=self._engine.freeze(context.cpu),
+        )
+
+    def _fill(self, checkpoint: Checkpoint) -> None:
+        self._clock.ticks = checkpoint.ticks
+        self._clock.instructions = checkpoint.instructions
+        for number in checkpoint.spaces:
+            self._spaces.create(number)
+        self._spaces.data_frames.update(checkpoint.data_frames)
+        for frozen in checkpoint.contexts:
+            self._thaw(frozen)
+        for address, content in checkpoint.pages:
+            self._memory.write(address, content)
+
+    def _thaw(self, frozen: FrozenContext) -> None:
+        taken = {context.slot for context in self._contexts.values()}
+        if (
+            frozen.number in self._contexts
+            or not 0 < frozen.slot < SLOTS
+            or frozen.slot in taken
+        ):
+            raise NoSuchNumberError("descriptor table or context is taken:", frozen.slot)
+        space = self._spaces.get(frozen.space)
+        cpu = self._engine.thaw(frozen.cpu, root=space.root, slot=frozen.slot)
+        context = Context(
+            frozen.number,
+            space=space,
+            slot=frozen.slot,
+            cpu=cpu,
+            engine=self._engine,
+            mask=self._mask,
+        )
+        context.trap = frozen.trap
+        context.held = frozen.held
+        context.tag, context.selector, context.label, context.timeout = frozen.registers
+        context.address, context.error, context.vector = frozen.fault
+        self._contexts[frozen.number] = context
 
     def _wrote(self, frame: int) -> None:
         if self._spaces.is_code(frame):
@@ -283,7 +376,10 @@ class Machine:
 
     def _free_slot(self) -> int:
         taken = {context.slot for context in self._contexts.values()}
-        return next(slot for slot in range(1, len(taken) + 2) if slot not in taken)
+        slot = next(slot for slot in range(1, len(taken) + 2) if slot not in taken)
+        if slot >= SLOTS:
+            raise NoSuchNumberError("no room for context number", slot)
+        return slot
 
 
 def _check(config: MachineConfig) -> None:

@@ -112,6 +112,8 @@ class _Instance:
 class UnicornEngine:
     """An engine on Unicorn instances, at most `pool` of them."""
 
+    name = "python"
+
     # Not slotted: `execute` and `step` are closures over the state of the hooks.
 
     def __init__(self, memory: Memory, tables: PageTables, *, pool: int) -> None:
