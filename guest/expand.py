@@ -27,19 +27,21 @@ INCLUDE = Path(__file__).parent / "include"
 MAX_LINES = 100_000
 MAX_DEPTH = 32
 MAX_SOURCE = 1 << 20
-MAX_TEXT = 16 << 20  # characters of expanded source
+MAX_TEXT = 4 << 20  # characters of expanded source
 MAX_REPEAT = 1 << 20
+MAX_MESSAGE = 400
 RESERVED = "l4lab_"  # the start of our own labels
 
-_COMMENT = re.compile(
-    r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'|//[^\n]*|\#[^\n]*|/\*.*?\*/""", re.DOTALL
-)
-_SEPARATOR = re.compile(r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'|;""")
+# Possessive, and with an end that always matches: hostile sources must not make a search
+# quadratic.  What is not closed is found out when a statement is cut into tokens.
+_QUOTED = r""""(?:\\[^\n]|[^"\\\n])*+\\?(?:"|(?=\n)|\Z)|'(?:\\.|[^'\\\n])'"""
+_COMMENT = re.compile(_QUOTED + r"|//[^\n]*|\#[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_SEPARATOR = re.compile(_QUOTED + "|;")
 _LABEL = re.compile(r"\s*([A-Za-z_.$][A-Za-z0-9_.$]*|[0-9]+)\s*:(?!:)")
 _ASSIGN = re.compile(r"\s*([A-Za-z_.$][A-Za-z0-9_.$]*)\s*=(?!=)(.*)", re.DOTALL)
 _WORD = re.compile(r"\s*([A-Za-z_.$][A-Za-z0-9_.$]*)\s*(.*)", re.DOTALL)
 _ARGUMENT = re.compile(r"\\(?:([A-Za-z_][A-Za-z0-9_]*)|@|\(\))")
-_PIECE = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|.""", re.DOTALL)
+_PIECE = re.compile(_QUOTED + "|.", re.DOTALL)
 _PARAMETER = re.compile(
     r"([A-Za-z_][A-Za-z0-9_]*)(?::(req|vararg))?(?:\s*=\s*(.*))?", re.DOTALL
 )
@@ -99,6 +101,8 @@ class Source:
 
 def fail(message: str, place: Place) -> GuestError:
     """Make the error of a source line."""
+    if len(message) > MAX_MESSAGE:
+        message = message[:MAX_MESSAGE] + "..."
     return GuestError(message + place.within, file=place.file, line=place.line)
 
 
@@ -274,6 +278,7 @@ class _Expander:
         if not _NAME.fullmatch(name):
             raise fail(".irp: expected a name and values", place)
         for value in values:
+            self.lines += 1
             self.run(_substitute(body, {name: value}, self.uses), depth=depth + 1)
 
     def _statement(self, word: str | None, text: str, place: Place, depth: int) -> None:
@@ -475,6 +480,11 @@ def _split(text: str, file: str) -> list[_Line]:
 
     def blank(match: re.Match[str]) -> str:
         found = match.group()
+        if found.startswith("/*") and (len(found) < 4 or not found.endswith("*/")):
+            raise fail(
+                "expected */ for this comment",
+                Place(file, text.count("\n", 0, match.start()) + 1),
+            )
         return found if found[0] in "\"'" else " " + "\n" * found.count("\n")
 
     lines = []
@@ -590,4 +600,11 @@ def _substitute(body: list[_Line], values: dict[str, str], use: int) -> list[_Li
             return values.get(match[1], match.group())
         return str(use) if match.group() == r"\@" else ""
 
-    return [_Line(_ARGUMENT.sub(replace, line.text), line.place) for line in body]
+    longest = max(map(len, values.values()), default=0)
+    found = []
+    for line in body:
+        size = len(line.text) + line.text.count("\\") * longest
+        if size > MAX_TEXT:
+            raise fail(f"the source expands to more than {MAX_TEXT} bytes", line.place)
+        found.append(_Line(_ARGUMENT.sub(replace, line.text), line.place))
+    return found

@@ -12,7 +12,7 @@ from enum import Enum
 MAX_DEPTH = 32
 
 _TOKEN = re.compile(
-    r"""(?P<string>"(?:\\.|[^"\\])*")
+    r"""(?P<string>"(?:\\.|[^"\\])*+(?P<close>"?))
       | (?P<number>[0-9][0-9A-Za-z_]*|'(?:\\.|[^'\\])')
       | (?P<name>[A-Za-z_.$][A-Za-z0-9_.$]*)
       | (?P<operator><<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^~!()\[\],:=<>])
@@ -73,6 +73,8 @@ def tokenize(text: str) -> list[Token]:
     tokens = []
     for match in _TOKEN.finditer(text):
         kind, found = match.lastgroup, match.group()
+        if kind == "string" and not match["close"]:
+            raise ExpressionError(f"expected a closing quote: {found[:40]}")
         if kind == "bad":
             raise ExpressionError(f"unexpected character {found!r}")
         if kind == "space":

@@ -12,8 +12,13 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+
+try:
+    import keystone
+except ImportError as missing:  # an answer, not a traceback
+    print(json.dumps({"error": f"cannot load keystone-engine: {missing}", "line": None}))
+    sys.exit(0)
 
 CPU_SECONDS = 5
 ADDRESS_SPACE = 1 << 30
@@ -33,13 +38,8 @@ def main() -> None:
     ):
         resource.setrlimit(kind, (limit, limit))
     job = json.load(sys.stdin)
-    try:
-        import keystone  # noqa: PLC0415  (its absence is an answer, not a traceback)
-    except ImportError as error:
-        answer({"error": f"cannot load keystone-engine: {error}", "line": None})
-        return
     lines: list[str] = job["lines"]
-    assembler = Assembler(keystone, job["bits"], job["base"])
+    assembler = Assembler(job["bits"], job["base"])
     if job["locate"]:
         keep = frozenset(job["keep"])
         line = locate(lines, keep, lambda text: forked(assembler, text))
@@ -61,24 +61,25 @@ def main() -> None:
 class Assembler:
     """Keystone for one architecture."""
 
-    def __init__(self, keystone: Any, bits: int, base: int) -> None:
+    def __init__(self, bits: int, base: int) -> None:
         """Keep what every attempt needs."""
-        self.keystone = keystone
         self.mode = keystone.KS_MODE_64 if bits == 64 else keystone.KS_MODE_32
         self.base = base
 
     def run(self, lines: Sequence[str]) -> bytes | tuple[str, int]:
         """Assemble `lines`; on failure give Keystone's text and number for it."""
-        engine = self.keystone.Ks(self.keystone.KS_ARCH_X86, self.mode)
+        engine = keystone.Ks(keystone.KS_ARCH_X86, self.mode)
         try:
             data, _ = engine.asm("\n".join(lines), self.base, True)
-        except self.keystone.KsError as error:
+        except keystone.KsError as error:
             return str(error), int(error.errno)
         # Some bad sources give no error, and no bytes either.
         return data if isinstance(data, bytes) else ("nothing was assembled", 0)
 
 
-def locate(lines: list[str], keep: frozenset[int], succeeds: Any) -> int | None:
+def locate(
+    lines: list[str], keep: frozenset[int], succeeds: Callable[[list[str]], bool]
+) -> int | None:
     """Find the first line without which, and all later ones, the source assembles."""
 
     def until(count: int) -> list[str]:

@@ -22,7 +22,7 @@ from kernel.abi import ARCHES, Arch, Rights
 SCENARIOS = Path(__file__).parent / "scenarios"
 PROGRAMS = Path(__file__).parent / "programs"
 
-MAX_FILE = 1 << 20
+MAX_FILE = 256 << 10
 MAX_THREADS = 1024
 MAX_CYCLES = (1 << 63) - 1
 MAX_RAM = 2 << 30
@@ -37,6 +37,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _FILE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _SIZE = re.compile(r"([1-9][0-9]{0,11})(B|KiB|MiB|GiB)?")
 _UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+# tomllib needs time quadratic in the parts of a dotted key.
+_LONG_KEY = re.compile(r"^[ \t]*\[{0,2}(?:[^\s.=#]*[ \t]*\.[ \t]*){100}", re.MULTILINE)
 _LINE = re.compile(r" ?\(at (?:line (\d+), column \d+|end of document)\)$")
 _INITIAL = {
     abi.CAP_TASK: "the task",
@@ -213,13 +215,16 @@ def load_scenario(where: str | Path, *, arch: str | None = None) -> Scenario:
     file = str(path)
     try:
         text = read_file(path, limit=MAX_FILE, what="scenario").decode()
+        if match := _LONG_KEY.search(text):
+            line = text.count("\n", 0, match.start()) + 1
+            raise GuestError("not TOML: a key of too many parts", file=file, line=line)
         content = tomllib.loads(text)
     except UnicodeDecodeError:
         raise GuestError("this scenario is not UTF-8", file=file) from None
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         match = _LINE.search(message)
-        line = int(match[1]) if match and match[1] else None
+        line = int(match[1]) if match and match[1] else text.count("\n") + 1
         message = _LINE.sub("", message)
         raise GuestError(
             f"not TOML: {message[:1].lower()}{message[1:]}", file=file, line=line

@@ -86,7 +86,8 @@ def test_a_symbol_or_an_address_resolves(executables: dict[str, bytes], arch: Ar
     with pytest.raises(GuestError) as caught:
         resolve(image, "strat", file="s.toml", key="task[0].thread[0].entry")
     assert str(caught.value) == (
-        "s.toml: task[0].thread[0].entry: 'strat' is neither a symbol of x nor an address inside it"
+        "s.toml: task[0].thread[0].entry: 'strat' is neither a symbol of x "
+        "nor an address inside it"
     )
 
 
@@ -155,6 +156,14 @@ def test_a_segment_that_cannot_be_mapped_is_refused(
     assert str(caught.value).startswith(f"x: {wanted}")
 
 
+def outcome(data: bytes, arch: Arch) -> Image | str:
+    """Give the image, or the error's text."""
+    try:
+        return parse_elf(data, arch, path=Path("x"))
+    except GuestError as error:
+        return str(error)
+
+
 @BOTH
 def test_a_truncated_file_is_refused_or_lacks_only_its_meaning(
     executables: dict[str, bytes], arch: Arch
@@ -162,12 +171,11 @@ def test_a_truncated_file_is_refused_or_lacks_only_its_meaning(
     data = executables[arch.name]
     whole = parse_elf(data, arch, path=Path("x"))
     for size in range(0, len(data), 61):
-        try:
-            image = parse_elf(data[:size], arch, path=Path("x"))
-        except GuestError as error:
-            assert str(error).startswith(("x: truncated", "x: not an ELF file"))
+        found = outcome(data[:size], arch)
+        if isinstance(found, Image):
+            assert found.segments == whole.segments
         else:
-            assert image.segments == whole.segments
+            assert found.startswith(("x: truncated", "x: not an ELF file"))
 
 
 @settings(
@@ -191,12 +199,8 @@ def test_flipped_bytes_give_an_image_or_an_error(
         start = len(data) * 3 // 4
         for position, value in changes:
             data[start + position % (len(data) - start)] = value
-    try:
-        image = parse_elf(bytes(data), ARCHES[name], path=Path("x"))
-    except GuestError as error:
-        assert str(error).startswith("x: ")
-    else:
-        assert isinstance(image, Image)
+    found = outcome(bytes(data), ARCHES[name])
+    assert isinstance(found, Image) or found.startswith("x: ")
 
 
 @settings(max_examples=200, deadline=None)
