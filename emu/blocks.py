@@ -175,7 +175,7 @@ class BlockTable:
         charged = [block] if fresh else []
         margin = 0 if fresh else NOWHERE
         ticks = block.ticks if fresh else 0
-        fits = True
+        fits = block.end is not End.SPECIAL or finish <= block.last
         # Only a block that ends at a page end has its successor in the same translation.
         while block.end is End.PAGE and finish > block.stop:
             following = self.block(block.stop)
