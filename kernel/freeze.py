@@ -65,7 +65,7 @@ def thaw(
 ) -> Kernel:
     """Make the kernel that was frozen as `data`, on a machine of the same moment.
 
-    The machine must have the contexts; its spaces are made and mapped here.  Raises
+    The machine must have the contexts and, empty, the spaces; pages are mapped here.  Raises
     UsageError for anything that `freeze` cannot have written.
     """
     try:
@@ -94,7 +94,6 @@ def _thaw(
     _fill(kernel, state["kernel"], objects)
     for thing in objects.values():
         if isinstance(thing, Task):
-            machine.create_space(thing.number)
             for address, (frame, rights) in thing.pages.items():
                 machine.map(thing.number, address, frame, rights)
         elif isinstance(thing, Thread):

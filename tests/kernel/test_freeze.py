@@ -64,7 +64,8 @@ def test_thawing_maps_the_pages_of_every_task_again() -> None:
     desk = scene()
     spaces = {number: dict(pages) for number, pages in desk.machine.spaces.items()}
     frozen = freeze(desk.kernel)
-    desk.machine.spaces.clear()
+    for pages in desk.machine.spaces.values():
+        pages.clear()
 
     thaw(frozen, desk.machine)
 

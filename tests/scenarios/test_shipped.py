@@ -47,6 +47,6 @@ def test_the_overwritten_word_and_its_cures(run_scenario: RunScenario, arch: str
 
     assert told == {
         "faq_nested_call": "client: sent 42, got 14 (84 expected)",
-        "faq_read_first": "client: sent 42, got 84",
-        "faq_saved_utcb": "client: sent 42, got 84",
+        "faq_read_first": "client: sent 42, got 84 (84 expected)",
+        "faq_saved_utcb": "client: sent 42, got 84 (84 expected)",
     }

@@ -1,0 +1,12 @@
+"""Fixtures of the bench's tests."""
+
+import pytest
+
+from tests.lab.cli import CommandLine
+
+
+@pytest.fixture
+def l4lab(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    return CommandLine(monkeypatch, capsys)

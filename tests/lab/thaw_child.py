@@ -1,0 +1,28 @@
+"""A fresh process that thaws a run, finishes it, and prints its further events."""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from emu.machine import Machine
+from guest.scenario import load_scenario
+from kernel.freeze import thaw
+from kernel.kernel import end, run
+from lab.replay.system import configure, identify, load_programs
+from lab.trace.format import encode
+from lab.trace.recorder import RunRecorder
+
+request = json.load(sys.stdin)
+scenario = load_scenario(request["name"], arch=request["arch"])
+events: list[str] = []
+recorder = RunRecorder(
+    identify(scenario, load_programs(scenario)),
+    listener=lambda event: events.append(encode(event).hex()),
+)
+machine = Machine.thaw(configure(scenario), base64.b64decode(request["machine"]))
+kernel = thaw(base64.b64decode(request["kernel"]), machine, recorder=recorder)
+end(kernel, run(kernel, scenario.cycles))
+print(json.dumps(events))
