@@ -14,6 +14,7 @@ _start:
     add rdi, rdx
     dec rcx
     jnz 1b
+done:
     sleep_forever
 
 .data

@@ -13,6 +13,7 @@ _start:
     add qword ptr [rbx + 128], rdx
     dec rcx
     jnz 1b
+done:
     sleep_forever
 
 .data

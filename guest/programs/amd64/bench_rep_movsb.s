@@ -11,6 +11,7 @@ _start:
     rep movsb
     dec r8
     jnz 1b
+done:
     sleep_forever
 
 .data

@@ -14,6 +14,7 @@ _start:
     add edi, edx
     dec ecx
     jnz 1b
+done:
     sleep_forever
 
 .data

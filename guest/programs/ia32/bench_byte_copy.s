@@ -16,6 +16,7 @@ _start:
     jnz 2b
     dec ebp
     jnz 1b
+done:
     sleep_forever
 
 .data

@@ -10,6 +10,7 @@ _start:
     call add_one
     dec ecx
     jnz 1b
+done:
     sleep_forever
 
 add_one:

@@ -13,6 +13,7 @@ _start:
     add dword ptr [ebx + 64], edx
     dec ecx
     jnz 1b
+done:
     sleep_forever
 
 .data

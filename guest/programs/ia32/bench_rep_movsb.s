@@ -11,6 +11,7 @@ _start:
     rep movsb
     dec ebp
     jnz 1b
+done:
     sleep_forever
 
 .data
