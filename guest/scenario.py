@@ -4,18 +4,17 @@ Everything that can be checked without loading an image is checked here, and eac
 one `GuestError` with the path of its key.
 """
 
-import difflib
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from guest.errors import GuestError
 from guest.files import read_file
+from guest.table import MAX_ITEMS, Table, check_known, did_you_mean, expected, quote
 from kernel import abi
 from kernel.abi import ARCHES, Arch, Rights
 
@@ -28,15 +27,11 @@ MAX_CYCLES = (1 << 63) - 1
 MAX_RAM = 2 << 30
 MIN_RAM = 1 << 20
 MAX_STACK = 64 << 20
-MAX_ITEMS = 4096  # entries of one list or table
 DEFAULT_CYCLES = 100_000_000
 DEFAULT_RAM = 64 << 20
 DEFAULT_STACK = 16 << 10
 
-_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _FILE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_SIZE = re.compile(r"([1-9][0-9]{0,11})(B|KiB|MiB|GiB)?")
-_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 # tomllib needs time quadratic in the parts of a dotted key.
 _LONG_KEY = re.compile(r"^[ \t]*\[{0,2}(?:[^\s.=#]*[ \t]*\.[ \t]*){100}", re.MULTILINE)
 _LINE = re.compile(r" ?\(at (?:line (\d+), column \d+|end of document)\)$")
@@ -50,8 +45,6 @@ _INITIAL = {
 }
 _RIGHTS = {"r": Rights.R, "w": Rights.W, "s": Rights.S, "d": Rights.D, "g": Rights.SERVER}
 _DEFAULT_RIGHTS = Rights.R | Rights.W | Rights.S
-
-_T = TypeVar("_T")
 
 
 class CapKind(Enum):
@@ -204,7 +197,7 @@ def find_scenario(where: str | Path) -> Path:
         return Path(where)
     path = SCENARIOS / f"{text}.toml"
     if _FILE.fullmatch(text) is None or not path.is_file():
-        hint = _hint(text, shipped_scenarios())
+        hint = did_you_mean(text, shipped_scenarios())
         raise GuestError(f"no scenario of this name{hint}: see `l4lab list`", file=text[:200])
     return path
 
@@ -233,154 +226,7 @@ def load_scenario(where: str | Path, *, arch: str | None = None) -> Scenario:
         raise GuestError("not TOML: nested too deeply", file=file) from None
     except ValueError as error:  # an integer of too many digits, an impossible date
         raise GuestError(f"not TOML: {str(error)[:100].lower()}", file=file) from None
-    return _scenario(_Table(file, "", content), path, text, arch)
-
-
-class _Table:
-    """A TOML table that is being taken apart; what is left over at the end is unknown."""
-
-    __slots__ = ("_known", "_values", "file", "key")
-
-    def __init__(self, file: str, key: str, values: Mapping[str, object]) -> None:
-        self.file = file
-        self.key = key
-        self._values = dict(values)
-        self._known: list[str] = []
-
-    def error(self, key: str | None, message: str) -> GuestError:
-        """Make the error of one of the keys, or of the table itself."""
-        return GuestError(message, file=self.file, key=self.path(key) or None)
-
-    def path(self, key: str | None) -> str:
-        if key is None:
-            return self.key
-        shown = key if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key) else _shown(key)
-        return f"{self.key}.{shown}" if self.key else shown
-
-    def has(self, key: str) -> bool:
-        return key in self._values
-
-    def take(self, key: str) -> object:
-        self._known.append(key)
-        return self._values.pop(key, None)
-
-    def finish(self) -> None:
-        """Refuse the keys that nobody took."""
-        for key in self._values:
-            known = ", ".join(self._known)
-            hint = _hint(key, self._known)
-            raise self.error(key, f"unknown key{hint}: expected one of {known}")
-
-    def items(self) -> list[tuple[str, object]]:
-        """Take everything, for tables whose keys are free."""
-        found = list(self._values.items())
-        self._values.clear()
-        if len(found) > MAX_ITEMS:
-            raise self.error(None, f"{len(found)} entries, at most {MAX_ITEMS}")
-        return found
-
-    def string(self, key: str, default: str | None = None) -> str:
-        value = self.take(key)
-        if value is None and default is not None:
-            return default
-        if not isinstance(value, str):
-            raise self.error(key, _expected("a string", value))
-        if "\0" in value:
-            raise self.error(key, "a NUL character in a string")
-        return value
-
-    def name(self, key: str = "name") -> str:
-        value = self.string(key)
-        if not _NAME.fullmatch(value) or len(value) > 64:
-            raise self.error(
-                key,
-                f"{_shown(value)} is not a name: expected [a-z][a-z0-9_-]*, at most 64 long",
-            )
-        return value
-
-    def integer(self, key: str, default: int | None, *, low: int, high: int) -> int:
-        value = self.take(key)
-        if value is None and default is not None:
-            return default
-        if type(value) is not int or not low <= value <= high:
-            raise self.error(key, _expected(f"a number from {low:,} to {high:,}", value))
-        return value
-
-    def word(self, key: str, default: int | None, arch: Arch) -> int:
-        """Take a machine word; negative numbers are two's complement."""
-        value = self.take(key)
-        if value is None and default is not None:
-            return default
-        return self.as_word(key, value, arch)
-
-    def as_word(self, key: str, value: object, arch: Arch) -> int:
-        if type(value) is not int or not -(1 << arch.bits - 1) <= value <= arch.mask:
-            raise self.error(key, _expected(f"a number of {arch.bits} bits", value))
-        return value & arch.mask
-
-    def label(self, arch: Arch) -> int:
-        value = self.word("label", 0, arch)
-        if value & abi.LABEL_RIGHTS:
-            raise self.error(
-                "label", f"{value:#x} has its low 2 bits set: they are for rights, expected 0"
-            )
-        return value
-
-    def size(self, key: str, default: int, *, low: int, high: int) -> int:
-        value = self.take(key)
-        if value is None:
-            return default
-        match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-        found = int(match[1]) * _UNITS[match[2]] if match else -1
-        if not low <= found <= high or found % abi.PAGE_SIZE:
-            wanted = f'a size from "{_size(low)}" to "{_size(high)}" in whole pages of 4KiB'
-            raise self.error(key, _expected(wanted, value))
-        return found
-
-    def strings(self, key: str) -> tuple[str, ...]:
-        found = []
-        for index, value in enumerate(self._list(key)):
-            if not isinstance(value, str) or "\0" in value:
-                raise self.error(f"{key}", _expected("strings", value) + f" at {index}")
-            found.append(value)
-        return tuple(found)
-
-    def integers(self, key: str, *, low: int, high: int) -> tuple[int, ...]:
-        found = []
-        for value in self._list(key):
-            if type(value) is not int or not low <= value <= high:
-                raise self.error(key, _expected(f"numbers from {low:,} to {high:,}", value))
-            found.append(value)
-        return tuple(found)
-
-    def table(self, key: str) -> "_Table":
-        value = self.take(key)
-        if value is None:
-            value = {}
-        if not isinstance(value, dict):
-            raise self.error(key, _expected("a table", value))
-        return _Table(self.file, self.path(key), value)
-
-    def tables(self, key: str) -> list["_Table"]:
-        return [
-            _Table(self.file, f"{self.path(key)}[{index}]", value)
-            if isinstance(value, dict)
-            else self._refuse(key, value)
-            for index, value in enumerate(self._list(key))
-        ]
-
-    def _refuse(self, key: str, value: object) -> "_Table":
-        raise self.error(key, _expected(f"tables [[{self.path(key)}]]", value))
-
-    def _list(self, key: str) -> Sequence[object]:
-        value = self.take(key)
-        if value is None:
-            return []
-        if not isinstance(value, list):
-            raise self.error(key, _expected("a list", value))
-        if len(value) > MAX_ITEMS:
-            raise self.error(key, f"{len(value)} entries, at most {MAX_ITEMS}")
-        return value
+    return _scenario(Table(file, "", content), path, text, arch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +249,7 @@ class _Names:
         }[kind]
 
 
-def _scenario(top: _Table, path: Path, text: str, chosen: str | None) -> Scenario:
+def _scenario(top: Table, path: Path, text: str, chosen: str | None) -> Scenario:
     title = top.string("title")
     arch, arches = _arch(top, chosen)
     cycles = top.integer("cycles", DEFAULT_CYCLES, low=1, high=MAX_CYCLES)
@@ -460,13 +306,13 @@ def _scenario(top: _Table, path: Path, text: str, chosen: str | None) -> Scenari
     )
 
 
-def _arch(top: _Table, chosen: str | None) -> tuple[Arch, tuple[Arch, ...]]:
+def _arch(top: Table, chosen: str | None) -> tuple[Arch, tuple[Arch, ...]]:
     value = top.take("arch")
     known = ", ".join(f'"{name}"' for name in ARCHES)
     found: list[str] = []
     for item in value if isinstance(value, list) else [value]:
         if not isinstance(item, str) or item not in ARCHES:
-            raise top.error("arch", _expected(f"one of {known}, or a list of them", item))
+            raise top.error("arch", expected(f"one of {known}, or a list of them", item))
         if item in found:
             raise top.error("arch", f'"{item}" is named twice')
         found.append(item)
@@ -474,11 +320,11 @@ def _arch(top: _Table, chosen: str | None) -> tuple[Arch, tuple[Arch, ...]]:
         raise top.error("arch", f"an empty list: expected {known}")
     if chosen is not None and chosen not in found:
         given = ", ".join(f'"{name}"' for name in found)
-        raise top.error("arch", f"{_shown(chosen)} was asked for, this scenario has {given}")
+        raise top.error("arch", f"{quote(chosen)} was asked for, this scenario has {given}")
     return ARCHES[chosen or found[0]], tuple(ARCHES[name] for name in found)
 
 
-def _unique(tables: list[_Table]) -> list[str]:
+def _unique(tables: list[Table]) -> list[str]:
     found: dict[str, str] = {}
     for table in tables:
         name = table.name()
@@ -489,9 +335,9 @@ def _unique(tables: list[_Table]) -> list[str]:
 
 
 def _task(
-    table: _Table,
+    table: Table,
     name: str,
-    threads: list[tuple[_Table, str]],
+    threads: list[tuple[Table, str]],
     names: _Names,
     arch: Arch,
     path: Path,
@@ -509,7 +355,7 @@ def _task(
 
 
 def _thread(
-    table: _Table, task: str, name: str, names: _Names, arch: Arch, first: ThreadSpec | None
+    table: Table, task: str, name: str, names: _Names, arch: Arch, first: ThreadSpec | None
 ) -> ThreadSpec:
     priority = table.integer(
         "priority",
@@ -533,17 +379,17 @@ def _thread(
     return ThreadSpec(task, name, entry, priority, stack, pager, handler, argument, table.key)
 
 
-def _entry(table: _Table) -> str:
+def _entry(table: Table) -> str:
     """Take a symbol or an address."""
     value = table.take("entry")
     if type(value) is int and value > 0:
         return hex(value)
     if not isinstance(value, str) or not 0 < len(value) <= 4096 or "\0" in value:
-        raise table.error("entry", _expected("a symbol or an address", value))
+        raise table.error("entry", expected("a symbol or an address", value))
     return value
 
 
-def _image(table: _Table, arch: Arch, path: Path) -> Path:
+def _image(table: Table, arch: Arch, path: Path) -> Path:
     text = table.string("image").replace("{arch}", arch.name)
     if not text or len(text) > 4096:
         raise table.error("image", "expected the name of a file")
@@ -555,27 +401,16 @@ def _image(table: _Table, arch: Arch, path: Path) -> Path:
             continue
     hint = ": run `make guests`" if "build" in Path(text).parts else ""
     raise table.error(
-        "image", f"{_shown(text)} is neither in {path.parent} nor in {PROGRAMS}{hint}"
+        "image", f"{quote(text)} is neither in {path.parent} nor in {PROGRAMS}{hint}"
     )
 
 
-def _reference(table: _Table, key: str, known: frozenset[str], kind: str) -> str:
+def _reference(table: Table, key: str, known: frozenset[str], kind: str) -> str:
     value = table.string(key)
-    return _known(value, known, kind, partial(table.error, key))
+    return check_known(value, known, kind, partial(table.error, key))
 
 
-def _known(
-    value: str, known: frozenset[str], kind: str, error: Callable[[str], GuestError]
-) -> str:
-    if value not in known:
-        if not known:
-            raise error(f"no {kind} {_shown(value)}: there is none at all")
-        shown = ", ".join(sorted(known)[:8]) + (", ..." if len(known) > 8 else "")
-        raise error(f"no {kind} {_shown(value)}{_hint(value, known)}: expected one of {shown}")
-    return value
-
-
-def _caps(table: _Table, names: _Names, arch: Arch, *, pager: bool) -> tuple[CapSpec, ...]:
+def _caps(table: Table, names: _Names, arch: Arch, *, pager: bool) -> tuple[CapSpec, ...]:
     found: dict[int, CapSpec] = {}
     for key, value in table.items():
         index = _index(key)
@@ -598,31 +433,31 @@ def _index(key: str) -> int | None:
         return None
 
 
-def _cap(table: _Table, key: str, value: object, index: int, names: _Names) -> CapSpec:
+def _cap(table: Table, key: str, value: object, index: int, names: _Names) -> CapSpec:
     if not isinstance(value, str):
-        raise table.error(key, _expected('a string such as "gate:NAME"', value))
+        raise table.error(key, expected('a string such as "gate:NAME"', value))
     target, slash, letters = value.partition("/")
     word, colon, name = target.partition(":")
     kinds = [kind.value for kind in CapKind]
     if word not in kinds:
-        hint = _hint(word, kinds)
+        hint = did_you_mean(word, kinds)
         raise table.error(
-            key, f"unknown kind {_shown(word)}{hint}: expected one of {', '.join(kinds)}"
+            key, f"unknown kind {quote(word)}{hint}: expected one of {', '.join(kinds)}"
         )
     kind = CapKind(word)
     if kind in _NAMED:
         if not colon:
-            raise table.error(key, f"expected {word}:NAME, found {_shown(value)}")
-        _known(name, names.of(kind), word, partial(table.error, key))
+            raise table.error(key, f"expected {word}:NAME, found {quote(value)}")
+        check_known(name, names.of(kind), word, partial(table.error, key))
     elif colon:
-        raise table.error(key, f"{word} takes no name, found {_shown(value)}")
+        raise table.error(key, f"{word} takes no name, found {quote(value)}")
     rights = _DEFAULT_RIGHTS
     if slash:
         rights = Rights(0)
         for letter in letters:
             if letter not in _RIGHTS or rights & _RIGHTS[letter]:
                 raise table.error(
-                    key, f"rights {_shown(letters)}: expected letters of rwsdg, each once"
+                    key, f"rights {quote(letters)}: expected letters of rwsdg, each once"
                 )
             rights |= _RIGHTS[letter]
         if not letters:
@@ -630,7 +465,7 @@ def _cap(table: _Table, key: str, value: object, index: int, names: _Names) -> C
     return CapSpec(index, kind, name, rights)
 
 
-def _gate(table: _Table, name: str, names: _Names, arch: Arch) -> GateSpec:
+def _gate(table: Table, name: str, names: _Names, arch: Arch) -> GateSpec:
     spec = GateSpec(
         name, _reference(table, "thread", names.threads, "thread"), table.label(arch)
     )
@@ -638,7 +473,7 @@ def _gate(table: _Table, name: str, names: _Names, arch: Arch) -> GateSpec:
     return spec
 
 
-def _irq(table: _Table, name: str, names: _Names, arch: Arch) -> IrqSpec:
+def _irq(table: Table, name: str, names: _Names, arch: Arch) -> IrqSpec:
     spec = IrqSpec(
         name,
         _reference(table, "thread", names.threads, "thread"),
@@ -651,29 +486,29 @@ def _irq(table: _Table, name: str, names: _Names, arch: Arch) -> IrqSpec:
     return spec
 
 
-def _functions(table: _Table) -> Functions:
+def _functions(table: Table) -> Functions:
     found = Functions(table.strings("ipc_safe"), table.strings("may_ipc"))
     table.finish()
     return found
 
 
-def _library(table: _Table) -> tuple[str, ...]:
+def _library(table: Table) -> tuple[str, ...]:
     found = table.strings("paths")
     table.finish()
     return found
 
 
-def _expect(table: _Table, names: _Names, arch: Arch) -> Expect:
+def _expect(table: Table, names: _Names, arch: Arch) -> Expect:
     outcome: Outcome | None = None
     value = table.take("outcome")
     if value is not None:
         known = [item.value for item in Outcome]
         if not isinstance(value, str) or value not in known:
-            raise table.error("outcome", _expected(f"one of {', '.join(known)}", value))
+            raise table.error("outcome", expected(f"one of {', '.join(known)}", value))
         outcome = Outcome(value)
     console = table.take("console")
     if console is not None and not isinstance(console, str):
-        raise table.error("console", _expected("a string", console))
+        raise table.error("console", expected("a string", console))
     findings = _findings(table)
     memory = _memory(table.table("memory"), names, arch) if table.has("memory") else None
     table.take("memory")
@@ -681,63 +516,33 @@ def _expect(table: _Table, names: _Names, arch: Arch) -> Expect:
     return Expect(outcome, console, findings, memory)
 
 
-def _findings(table: _Table) -> tuple[Mapping[str, str | int], ...] | str | None:
+def _findings(table: Table) -> tuple[Mapping[str, str | int], ...] | str | None:
     value = table.take("findings")
     if value is None or value == "any":
         return None if value is None else "any"
     if not isinstance(value, list) or len(value) > MAX_ITEMS:
-        raise table.error("findings", _expected('a list of tables, or "any"', value))
+        raise table.error("findings", expected('a list of tables, or "any"', value))
     found: list[Mapping[str, str | int]] = []
     for index, item in enumerate(value):
         key = f"{table.path('findings')}[{index}]"
         if not isinstance(item, dict):
-            raise GuestError(_expected("a table", item), file=table.file, key=key)
-        inner = _Table(table.file, key, item)
+            raise GuestError(expected("a table", item), file=table.file, key=key)
+        inner = Table(table.file, key, item)
         finding: dict[str, str | int] = {}
         for name, part in inner.items():
             if not isinstance(part, str) and type(part) is not int:
-                raise inner.error(name, _expected("a string or a number", part))
+                raise inner.error(name, expected("a string or a number", part))
             finding[name] = part
         found.append(finding)
     return tuple(found)
 
 
-def _memory(table: _Table, names: _Names, arch: Arch) -> Mapping[tuple[str, str], int]:
+def _memory(table: Table, names: _Names, arch: Arch) -> Mapping[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     for key, value in table.items():
         task, dot, symbol = key.partition(".")
         if not dot or not symbol:
             raise table.error(key, "expected TASK.SYMBOL")
-        _known(task, names.tasks, "task", partial(table.error, key))
+        check_known(task, names.tasks, "task", partial(table.error, key))
         found[task, symbol] = table.as_word(key, value, arch)
     return found
-
-
-def _expected(wanted: str, value: object) -> str:
-    if value is None:
-        return f"missing: expected {wanted}"
-    if isinstance(value, dict):
-        return f"expected {wanted}, found a table"
-    if isinstance(value, list):
-        return f"expected {wanted}, found a list"
-    if isinstance(value, bool):
-        return f"expected {wanted}, found {str(value).lower()}"
-    if isinstance(value, int) and value.bit_length() > 200:
-        return f"expected {wanted}, found a number of {value.bit_length()} bits"
-    return f"expected {wanted}, found {_shown(value) if isinstance(value, str) else value}"
-
-
-def _shown(text: str) -> str:
-    return ascii(text if len(text) <= 60 else text[:57] + "...").replace("'", '"', 1)[:-1] + '"'
-
-
-def _hint(word: str, known: Sequence[str] | frozenset[str]) -> str:
-    close = difflib.get_close_matches(word[:64], sorted(known), n=1)
-    return f' (did you mean "{close[0]}"?)' if close else ""
-
-
-def _size(value: int) -> str:
-    for unit in ("GiB", "MiB", "KiB"):
-        if value % _UNITS[unit] == 0:
-            return f"{value // _UNITS[unit]}{unit}"
-    return str(value)
