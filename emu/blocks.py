@@ -175,7 +175,7 @@ class BlockTable:
         charged = [block] if fresh else []
         margin = 0 if fresh else NOWHERE
         ticks = block.ticks if fresh else 0
-        fits = block.end is not End.SPECIAL or finish <= block.last
+        fits = True
         # Only a block that ends at a page end has its successor in the same translation.
         while block.end is End.PAGE and finish > block.stop:
             following = self.block(block.stop)
@@ -186,6 +186,10 @@ class BlockTable:
             block = following
             charged.append(block)
             ticks += block.ticks
+        if finish > block.last and (block.end is End.SPECIAL or finish != block.stop):
+            # Not to be translated with others; or the emulator sees other instructions
+            # here than the decoder.
+            fits = False
         if finish <= block.last and fits:
             after, repeats = finish, False
         elif block.end is End.REPEAT:

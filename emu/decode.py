@@ -129,7 +129,7 @@ _PORT = frozenset(b"\x6c\x6d\x6e\x6f\xe4\xe5\xe6\xe7\xec\xed\xee\xef")
 _TRANSFER = frozenset(
     bytes(range(0x70, 0x80)) + b"\xc2\xc3\xca\xcb\xcf\xe0\xe1\xe2\xe3\xe8\xe9\xeb\xf4"
 )
-_TRANSFER_IA32 = frozenset(b"\x9a\xea\xce")
+_TRANSFER_IA32 = frozenset(b"\x9a\xea")
 _Ending = tuple[End, Raise | None, int]
 
 

@@ -73,6 +73,11 @@ class Machine:
         self._contexts: dict[int, Context] = {}
         self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
 
+    @property
+    def engine(self) -> Engine:
+        """The engine, for self tests."""
+        return self._engine
+
     # -- time -------------------------------------------------------------------
 
     @property

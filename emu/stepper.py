@@ -153,8 +153,8 @@ class Stepper:
             if fault.error & FAULT_FETCH:
                 if self._turn_to_code(context, fault):
                     return None
-                if self._block_at(context) is not None:
-                    # Only the translation got so far.  Find the place one by one.
+                if (fault.address ^ ip) & self._mask & -PAGE:
+                    # Perhaps only the translation got so far.  Go there one by one.
                     return self.walk(context, limit)
             elif self._is_code_write(context, fault):
                 if not self._writes_own(context, fault):

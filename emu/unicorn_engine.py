@@ -33,6 +33,7 @@ from emu.engine import (
     UNKNOWN,
     WALK,
     Cpu,
+    Engine,
     Fault,
     Inside,
     Stop,
@@ -188,7 +189,7 @@ class UnicornEngine:
 
     def fault(self, cpu: Cpu) -> Fault:
         """Tell about the exception that was just raised, and make the CPU forget it."""
-        address = self._hosted(cpu).address
+        address = self.host_of(cpu).address
         vector = self._vector()
         ctypes.c_int32.from_address(address + self._old_exception).value = -1
         error = ctypes.c_int32.from_address(address + self._error_code).value
@@ -197,7 +198,7 @@ class UnicornEngine:
 
     def flags(self, cpu: Cpu) -> int:
         """Compute the flags register."""
-        _reg_read(self._hosted(cpu).handle, self._flags_id, self._flags_at)
+        _reg_read(self.host_of(cpu).handle, self._flags_id, self._flags_at)
         return self._flags_word.value
 
     def load_register(self, cpu: Cpu, name: str) -> int:
@@ -205,7 +206,7 @@ class UnicornEngine:
         index = self._index(name)
         if index is not None:
             return int(cpu.words[index]) & self._mask
-        host = self._hosted(cpu)
+        host = self.host_of(cpu)
         if name == "flags":
             return self.flags(cpu)
         base = self._base_offset(name)
@@ -218,7 +219,7 @@ class UnicornEngine:
         if index is not None:
             cpu.words[index] = value
             return
-        host = self._hosted(cpu)
+        host = self.host_of(cpu)
         if name == "flags":
             host.binding.reg_write(self._flags_id, value & _USER_FLAGS | _RUNNABLE)
             return
@@ -262,7 +263,8 @@ class UnicornEngine:
 
     # -- instances --------------------------------------------------------------
 
-    def _hosted(self, cpu: Cpu) -> _Instance:
+    def host_of(self, cpu: Cpu) -> _Instance:
+        """Give the instance that holds a state, preparing it if need be."""
         if not cpu.ready:
             self.prepare(cpu)
         host = cpu.host
@@ -336,7 +338,7 @@ class UnicornEngine:
         instance.address = address
         block = (ctypes.c_uint64 * 18).from_address(address)
         instance.words = memoryview(block).cast("B").cast("Q")
-        instance.binding.reg_write(self._ip_id, 0x1234_5678)
+        instance.binding.reg_write(self.ip_id, 0x1234_5678)
         if instance.words[IP] != 0x1234_5678:
             raise EngineError("the instruction pointer is not behind the registers")
         for register in ids:
@@ -508,7 +510,8 @@ class UnicornEngine:
         return (1 << 64) - 1 if self._amd64 else (1 << 32) - 1
 
     @property
-    def _ip_id(self) -> int:
+    def ip_id(self) -> int:
+        """Give Unicorn's number for the instruction pointer."""
         return int(x86.UC_X86_REG_RIP if self._amd64 else x86.UC_X86_REG_EIP)
 
     @property
@@ -711,7 +714,7 @@ class UnicornEngine:
         def step(cpu: Cpu, now: int, trap_flag: bool) -> int:
             nonlocal handle, words, get, ticks, event, vector, current, expected, passes
             nonlocal charged
-            host = self._hosted(cpu)
+            host = self.host_of(cpu)
             handle = host.handle
             words = cpu.words
             get = nothing.get
@@ -764,6 +767,55 @@ class UnicornEngine:
 
 _AMD64_IDS = tuple(getattr(x86, f"UC_X86_REG_{name.upper()}") for name in _AMD64_NAMES[:8])
 _IA32_IDS = tuple(getattr(x86, f"UC_X86_REG_{name.upper()}") for name in _IA32_NAMES)
+
+
+def installed_version() -> str:
+    """Give the version of Unicorn that is installed."""
+    return str(_unicorn.__version__)
+
+
+def watched_ips(engine: Engine, cpu: Cpu) -> set[int]:
+    """Run a block under a memory hook and give the ips at which memory was accessed."""
+    assert isinstance(engine, UnicornEngine)
+    host = engine.host_of(cpu)
+    seen: set[int] = set()
+
+    def on_access(*_: object) -> None:
+        seen.add(int(host.binding.reg_read(engine.ip_id)))
+
+    kinds = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
+    hook = host.binding.hook_add(kinds, on_access)
+    host.binding.ctl_flush_tb()
+    engine.step(cpu, 0, False)
+    host.binding.hook_del(hook)
+    host.binding.ctl_flush_tb()
+    return seen
+
+
+class _HookError(Exception):
+    """Raised on purpose."""
+
+
+class _FailingTable:
+    """In place of a block table: the first look into it fails."""
+
+    @property
+    def simple(self) -> "_FailingTable":
+        return self
+
+    def get(self, _address: int) -> None:
+        raise _HookError
+
+
+def hook_error_propagates(engine: Engine, cpu: Cpu) -> bool:
+    """Tell whether an exception raised in a block hook comes out of `execute`."""
+    engine.prepare(cpu)
+    failing: Any = _FailingTable()
+    try:
+        engine.execute(cpu, failing, 0, 1, None)
+    except _HookError:
+        return True
+    return False
 
 
 def _descriptor(base: int, access: int, flags: int) -> int:
