@@ -21,6 +21,7 @@ class Arch(NamedTuple):
     user_end: int  # first address above the user's
     cap_limit: int  # capability indices are below this
     reply_limit: int  # explicit reply slots are below this
+    reply_page: int  # slots in a page of kernel memory
 
     @property
     def bits(self) -> int:
@@ -47,6 +48,7 @@ AMD64 = Arch(
     user_end=0x8000_0000_0000,
     cap_limit=128 * 512,
     reply_limit=512 * 512,
+    reply_page=512,
 )
 IA32 = Arch(
     name="ia32",
@@ -57,6 +59,7 @@ IA32 = Arch(
     user_end=0xC000_0000,
     cap_limit=256 * 1024,
     reply_limit=1024 * 1024,
+    reply_page=1024,
 )
 ARCHES = {arch.name: arch for arch in (AMD64, IA32)}
 

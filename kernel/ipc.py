@@ -16,7 +16,18 @@ from bisect import insort
 from kernel import abi, timeout, utcb
 from kernel.abi import IpcError
 from kernel.events import Failure, Transfer
-from kernel.objects import DEAD, IMPLICIT, READY, RECEIVING, SENDING, Gate, Reply, Task, Thread
+from kernel.objects import (
+    DEAD,
+    IMPLICIT,
+    READY,
+    RECEIVING,
+    REPLY_PAGES,
+    SENDING,
+    Gate,
+    Reply,
+    Task,
+    Thread,
+)
 from kernel.state import Kernel
 
 _CALLS = (abi.CALL, abi.REPLY_AND_CALL)
@@ -211,11 +222,21 @@ def _choose_reply_slot(kernel: Kernel, thread: Thread, selector: int) -> bool:
     # Bit 10 without bit 11 names an explicit slot (ABI 1.3).
     if selector & abi.CAP_SPECIAL == abi.CAP_REPLY_BIT:
         slot = selector >> abi.CAP_SHIFT
-        if slot >= kernel.arch.reply_limit:
+        if slot >= kernel.arch.reply_limit or not _has_room(kernel, thread.task, slot):
             return False
         thread.reply_slot = slot
     else:
         thread.reply_slot = IMPLICIT
+    return True
+
+
+def _has_room(kernel: Kernel, task: Task, slot: int) -> bool:
+    # Slots take kernel memory, a page for many of them; a task gets so much and no more.
+    page = slot // kernel.arch.reply_page
+    if page not in task.reply_pages:
+        if len(task.reply_pages) >= REPLY_PAGES:
+            return False
+        task.reply_pages.append(page)
     return True
 
 

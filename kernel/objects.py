@@ -25,12 +25,13 @@ class Task:
     """An address space and a capability table."""
 
     kind: ClassVar[str] = "task"
-    __slots__ = ("caps", "number", "pages", "reply_slots", "utcbs")
+    __slots__ = ("caps", "number", "pages", "reply_pages", "reply_slots", "utcbs")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.caps: dict[int, Capability] = {}
         self.reply_slots: dict[int, Reply] = {}  # the explicit ones that are full
+        self.reply_pages: list[int] = []  # those that have room for explicit ones
         self.pages: dict[int, tuple[int, int]] = {}  # address -> (frame, rights)
         self.utcbs = 0  # threads that got a UTCB here
 
@@ -116,6 +117,8 @@ class Reply(NamedTuple):
     caller: Thread
     rights: int
 
+
+REPLY_PAGES = 64  # pages of kernel memory that a task may have for reply slots
 
 IMPLICIT = -1  # a thread's own reply slot, instead of an index of the task's
 

@@ -3,8 +3,8 @@
 import pytest
 
 from kernel import abi
-from kernel.abi import IpcError
-from kernel.objects import Thread
+from kernel.abi import IA32, IpcError
+from kernel.objects import REPLY_PAGES, Thread
 from tests.kernel.desk import SELF, SEND_ZERO, Desk, Result, SysCall, Work, tag
 
 WAIT = SysCall(SELF | abi.WAIT)
@@ -118,6 +118,23 @@ def test_an_explicit_slot_out_of_range_is_error_19_and_nothing_is_sent(desk: Des
     assert desk.result(client) == [Result(abi.TAG_ERROR, 0)]
     assert desk.error(client) == IpcError.NO_REPLY_CAP
     assert desk.recording.transfers() == []
+
+
+def test_slots_that_take_too_much_kernel_memory_are_error_19() -> None:
+    # On ia32 every index that a selector can hold is a slot.
+    desk = Desk(IA32)
+    last = REPLY_PAGES * IA32.reply_page
+    waits = [
+        SysCall(slot << 12 | SLOT | abi.WAIT, timeout=abi.TIMEOUT_ZERO)
+        for slot in range(0, last + 1, IA32.reply_page)
+    ]
+    thread = desk.thread(*waits)
+
+    desk.run()
+
+    errors = [failure.error for failure in desk.recording.failures()]
+    assert errors == [IpcError.RECEIVE_TIMEOUT] * REPLY_PAGES + [IpcError.NO_REPLY_CAP]
+    assert len(thread.task.reply_pages) == REPLY_PAGES
 
 
 def test_a_reply_carries_the_label_register_to_the_caller(desk: Desk) -> None:

@@ -1,7 +1,4 @@
-# Every IPC error that can be had without mapping memory, each once: codes 2 to 9.
-#
-# amd64 has one more, 19: a wait that names a slot for its reply capability which cannot
-# exist.  Here a selector has room for 1024 x 1024 slots, and there are as many.
+# Every IPC error that can be had without mapping memory, each once: codes 2 to 9 and 19.
 #
 # An IPC that fails has the error flag in its tag, and the reason in the error word of the
 # UTCB; a reason with bit 0 set befell the receive phase.  The main thread provokes, with
@@ -83,6 +80,16 @@ _start:
     l4_invoke ACCEPTOR|L4_SEND, ONE_ITEM, L4_TIMEOUT_NEVER
     keep_reason L4_IPC_SEND_CUT
 
+    # 19: slots for reply capabilities take memory of the kernel, a page for each 1024 of
+    # them, and there is an end to it.
+1:  mov edi, dword ptr [slot]
+    or edi, L4_CAP_REPLY_BIT | L4_WAIT
+    l4_invoke edi, 0, L4_TIMEOUT_RECEIVE_ZERO
+    keep_reason L4_IPC_NO_REPLY_CAP
+    add dword ptr [slot], 1024 << L4_CAP_SHIFT
+    cmp dword ptr [reasons + 4 * L4_IPC_NO_REPLY_CAP], L4_IPC_NO_REPLY_CAP
+    jne 1b
+
     report L4_IPC_SEND_TIMEOUT,          send_timeout
     report L4_IPC_RECEIVE_TIMEOUT,       receive_timeout
     report L4_IPC_NOT_EXISTENT,          not_existent
@@ -91,6 +98,7 @@ _start:
     report L4_IPC_RECEIVE_CANCELLED,     receive_cancelled
     report L4_IPC_SEND_CUT,              send_cut
     report L4_IPC_RECEIVE_CUT,           receive_cut
+    report L4_IPC_NO_REPLY_CAP,          no_reply_cap
     sleep_forever
 
 sleeper:
@@ -136,6 +144,8 @@ send_cancelled:         .asciz ": send cancelled\n"
 receive_cancelled:      .asciz ": receive cancelled\n"
 send_cut:               .asciz ": message cut, seen by the sender\n"
 receive_cut:            .asciz ": message cut, seen by the receiver\n"
+no_reply_cap:           .asciz ": no such reply slot\n"
 
 .bss
 reasons:                .space 4 * 20
+slot:       .space 4

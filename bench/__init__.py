@@ -1,0 +1,1 @@
+"""Benchmarks: speed as ratios against bare Unicorn in the same run."""
