@@ -14,7 +14,13 @@ from emu.clock import Clock
 from emu.context import Context
 from emu.cost import CYCLE_SHIFT
 from emu.engine import CALLED, EXPIRED, RAISED, SI, WALK, Engine
-from emu.errors import BadCheckpointError, BadConfigError, NoSuchNumberError, UsageError
+from emu.errors import (
+    BadCheckpointError,
+    BadConfigError,
+    NoSuchNumberError,
+    NotMappedError,
+    UsageError,
+)
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
 from emu.paging import IA32_TOP, SYSTEM_OFFSET, PageTables
 from emu.spaces import Space, Spaces
@@ -74,8 +80,8 @@ class Machine:
         self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
 
     @property
-    def engine(self) -> Engine:
-        """The engine, for self tests."""
+    def emulator(self) -> Engine:
+        """The engine itself, for self tests."""
         return self._engine
 
     # -- time -------------------------------------------------------------------
@@ -273,6 +279,17 @@ class Machine:
             return self._contexts[number]
         except KeyError:
             raise NoSuchNumberError("no context", number) from None
+
+    def call_site(self, context: Context) -> int:
+        """Give the address where the code that called the call page goes on, else the ip."""
+        page = self.config.call_page
+        ip = context.ip
+        if not page or ip & -PAGE != page:
+            return ip
+        try:
+            return int.from_bytes(self.read(context.space.number, context.sp, 4), "little")
+        except NotMappedError:
+            return ip
 
     def destroy_context(self, number: int) -> None:
         """Forget a context."""

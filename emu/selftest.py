@@ -37,7 +37,7 @@ class Check:
     detail: str
 
 
-def run_checks() -> list[Check]:
+def run_selftests() -> list[Check]:
     """Run all checks, in a fixed order."""
     checks = [Check("unicorn version", installed_version() == VERSION, installed_version())]
     for arch in ("amd64", "ia32"):
@@ -89,7 +89,7 @@ def _memory_hooks(arch: str) -> str:
     machine = _machine(arch, program + b"\xeb\xfe")
     context = machine.create_context(1, space=1, ip=_CODE, sp=_DATA + 0x800, thread_base=0)
     context.store_register("rsi" if arch == "amd64" else "esi", _DATA)
-    seen = watched_ips(machine.engine, context.cpu)
+    seen = watched_ips(machine.emulator, context.cpu)
     machine.close()
     ip = _CODE
     for name, code in _LOADS:
@@ -102,7 +102,7 @@ def _memory_hooks(arch: str) -> str:
 def _hook_errors(arch: str) -> str:
     machine = _machine(arch, b"\xeb\xfe")
     context = machine.create_context(1, space=1, ip=_CODE, sp=0, thread_base=0)
-    propagates = hook_error_propagates(machine.engine, context.cpu)
+    propagates = hook_error_propagates(machine.emulator, context.cpu)
     machine.close()
     return "" if propagates else "an exception raised in a hook is lost"
 

@@ -11,9 +11,10 @@ nothing.
 from emu.blocks import NOWHERE, Block
 from emu.clock import Clock
 from emu.context import Context, Held
-from emu.cost import TRAP_TICKS
+from emu.cost import CYCLE_SHIFT, TRAP_TICKS
 from emu.decode import LONGEST, End, Step, step_of
 from emu.engine import (
+    AX,
     CALLED,
     CX,
     DX,
@@ -40,6 +41,7 @@ from emu.traps import (
     FAULT_FETCH,
     FAULT_PRESENT,
     FAULT_WRITE,
+    INVALID_OPCODE,
     OVERFLOW,
     PAGE_FAULT,
     STEPPED,
@@ -54,6 +56,7 @@ TRAP_FLAG = 0x100
 AMD64_SCRATCH = 0x5C5C_5C5C_5C5C_5C5C  # r15
 IA32_SCRATCH = 0x5C5C_5C5C  # ecx
 
+_RDTSCP = b"\x0f\x01\xf9"
 _CALL = -2  # in place of a vector: the instruction was a system call
 _AFTER = frozenset((DEBUG, BREAKPOINT, OVERFLOW))  # exceptions raised behind the instruction
 
@@ -161,6 +164,8 @@ class Stepper:
                     self._turn_to_data(context, fault)
                     return None
                 return self.walk(context, limit)
+        elif fault.vector == INVALID_OPCODE and self._reads_clock(context):
+            return self.walk(context, limit)
         return self._report(context, fault)
 
     def step(self, context: Context, limit: int) -> int:
@@ -320,10 +325,25 @@ class Stepper:
             # Going to the next instruction is not part of this one.
             if how is Step.ALONE and cpu.words[IP] != ip and fault.vector != DEBUG:
                 return None
+            if fault.vector == INVALID_OPCODE and self._reads_clock(context):
+                self._read_clock(context)
+                return None
             return fault
         if how is Step.PUSH_FLAGS and use_flag:
             self._hide_trap_flag(context, code)
         return None
+
+    def _reads_clock(self, context: Context) -> bool:
+        code = self._spaces.fetch(context.space, context.cpu.words[IP], len(_RDTSCP))
+        return code == _RDTSCP
+
+    def _read_clock(self, context: Context) -> None:
+        """Execute rdtscp, which the emulated CPU model lacks and real ones have."""
+        words, now = context.cpu.words, self._clock.ticks >> CYCLE_SHIFT
+        words[AX] = now & 0xFFFF_FFFF
+        words[DX] = now >> 32 & 0xFFFF_FFFF
+        words[CX] = 0
+        words[IP] = words[IP] + len(_RDTSCP) & self._mask
 
     def _hide_trap_flag(self, context: Context, code: bytes) -> None:
         """Take the flag we set out of what the instruction pushed."""

@@ -306,8 +306,7 @@ class UnicornEngine:
         self._add_hook(handle, uc.UC_HOOK_INTR, self._interrupt_hook, 0)
         syscall = x86.UC_X86_INS_SYSCALL
         self._add_hook(handle, uc.UC_HOOK_INSN, _address_of("uc_emu_stop"), syscall)
-        for instruction in (x86.UC_X86_INS_RDTSC, x86.UC_X86_INS_RDTSCP):
-            self._add_hook(handle, uc.UC_HOOK_INSN, self._clock_hook, instruction)
+        self._add_hook(handle, uc.UC_HOOK_INSN, self._clock_hook, x86.UC_X86_INS_RDTSC)
         self._locate(instance)
         return instance
 
