@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test check guests bench clean
+.PHONY: run test check kernel-alone guests bench clean
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -16,8 +16,17 @@ check: $(READY) guests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest
+
+# The kernel's tests where nothing is installed that knows a machine.
+kernel-alone:
+	$(PYTHON) -m venv build/kernel-alone
+	build/kernel-alone/bin/pip install --quiet --disable-pip-version-check pytest hypothesis
+	! build/kernel-alone/bin/python -c 'import unicorn' 2> /dev/null
+	! build/kernel-alone/bin/python -c 'import keystone' 2> /dev/null
+	! build/kernel-alone/bin/python -c 'import capstone' 2> /dev/null
+	build/kernel-alone/bin/python -m pytest tests/kernel
 
 guests: $(READY)
 	$(MAKE) --no-print-directory -C guest/programs

@@ -3,13 +3,14 @@
 import time
 from typing import Any
 
-import unicorn
+import unicorn as _unicorn
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
 from emu.context import Context
 from emu.machine import Machine
 
+unicorn: Any = _unicorn  # its annotations are wrong in places
 _GENERAL = {
     True: tuple(getattr(x86, f"UC_X86_REG_{name}") for name in ("RIP", "RSP")),
     False: tuple(getattr(x86, f"UC_X86_REG_{name}") for name in ("EIP", "ESP")),
@@ -25,7 +26,7 @@ def time_bare(machine: Machine, context: Context, *, stop: int) -> float:
     engine: Any = machine._engine
     host = engine._hosted(context.cpu)
     amd64 = machine.config.arch == "amd64"
-    bare: Any = unicorn.Uc(  # type: ignore[attr-defined]
+    bare: Any = unicorn.Uc(
         uc.UC_ARCH_X86, uc.UC_MODE_64 if amd64 else uc.UC_MODE_32, x86.UC_CPU_X86_NEHALEM
     )
     bare.ctl_set_tcg_buffer_size(16 << 20)

@@ -122,7 +122,7 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
                 context.tag,
                 words,
                 old,
-                context.ip,
+                kernel.machine.call_site(context),
             )
         )
     if isinstance(answer, NoReply) and wants:
@@ -221,6 +221,6 @@ def _report(
             words[0] & abi.OPCODE if words else 0,
             words,
             reason,
-            thread.context.ip,
+            kernel.machine.call_site(thread.context),
         )
     )

@@ -141,7 +141,7 @@ def fail(kernel: Kernel, thread: Thread, error: IpcError) -> None:
                 thread.operation,
                 target.number if target is not None else 0,
                 error,
-                thread.context.ip,
+                machine.call_site(thread.context),
             )
         )
 
@@ -331,8 +331,8 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
                 error,
                 receiver.utcb.load_words(count),
                 old,
-                sender.context.ip,
-                context.ip,
+                kernel.machine.call_site(sender.context),
+                kernel.machine.call_site(context),
             )
         )
     if error:

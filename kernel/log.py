@@ -33,5 +33,11 @@ def _write(kernel: Kernel, request: Request) -> None:
     if kernel.recorder is not None:
         machine = kernel.machine
         kernel.recorder.record(
-            LogEvent(machine.now, machine.instructions, caller.number, data, caller.context.ip)
+            LogEvent(
+                machine.now,
+                machine.instructions,
+                caller.number,
+                data,
+                machine.call_site(caller.context),
+            )
         )

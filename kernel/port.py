@@ -92,6 +92,9 @@ class MachineOf(Protocol[C]):
     def context(self, number: int) -> C:
         """Give the context made under this number."""
 
+    def call_site(self, context: C) -> int:
+        """Give where the guest's own code goes on after its system call."""
+
     def destroy_context(self, number: int) -> None:
         """Forget a context."""
 

@@ -13,6 +13,8 @@ import click
 
 HOLDS, DIFFERS, GUEST_FAILED, WRONG_INPUT = range(4)
 
+_PIPE_WIDTH = 200  # columns
+
 _arch = click.option("--arch", help="Run on this architecture: amd64 or ia32.")
 _cycles = click.option(
     "--cycles", type=click.IntRange(1), help="Budget of cycles instead of the scenario's."
@@ -212,7 +214,9 @@ def _print_json(value: dict[str, Any]) -> None:
 def _line_printer() -> Callable[[Any], None]:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True).print
+    # In a pipe nothing should be folded to a terminal's width.
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    return Console(highlight=False, soft_wrap=True, width=width).print
 
 
 def _print_lines(lines: Any) -> None:

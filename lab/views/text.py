@@ -163,7 +163,8 @@ def _invocation(event: Invocation, names: Names) -> Iterator[Text]:
     operation = abi.OPERATIONS.get(event.operation, hex(event.operation))
     yield _head(names.of(event.thread), f"{operation} to {names.of(event.target)}")
     yield Text(f"tag {event.tag:#x}: {describe_tag(event.tag, names.arch)}")
-    yield Text(f"result {event.result:#x}: {describe_tag(event.result, names.arch)}")
+    if event.operation & abi.OP_RECV:
+        yield Text(f"result {event.result:#x}: {describe_tag(event.result, names.arch)}")
     yield _at("at", names, event.thread, event.ip)
     rows = [(utcb.name_of(k), f"{word:#x}") for k, word in enumerate(event.words)]
     yield from _words(("", "sent"), rows)

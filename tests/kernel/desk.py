@@ -174,6 +174,9 @@ class DeskMachine:
     def context(self, number: int) -> DeskContext:
         return self.contexts[number]
 
+    def call_site(self, context: DeskContext) -> int:
+        return context.ip
+
     def destroy_context(self, number: int) -> None:
         del self.contexts[number]
 

@@ -59,7 +59,7 @@ FAULTS = {
     "a stack overflow": ("1: push {a}\n jmp 1b", 14, 6),
     "a write to its own code": ("mov byte ptr [{at} + _start], 1", 14, 7),
     "a read of kernel memory": ("mov {a}, {kernel}\n mov al, byte ptr [{a}]", 14, None),
-    "a fetch from the stack": ("mov dword ptr [{sp} - 8], 0x90909090\n lea {a}, [{sp} - 8]\n jmp {a}", 14, 0x15),
+    "a fetch from the stack": ("lea {a}, [{sp} - 8]\n jmp {a}", 14, 0x15),
     "hlt": ("hlt", 13, 0),
     "cli": ("cli", 13, 0),
     "in": ("in al, 0x60", 13, 0),
