@@ -116,7 +116,8 @@ class Engine(Protocol):
     def step(self) -> Callable[[Cpu, int, bool], int]:
         """Execute one instruction without any accounting.
 
-        Takes the ticks that it may read, and whether to use the trap flag.
+        Takes the ticks that it may read, and whether it is one that ends a translation
+        by itself; others are executed with the trap flag.
         """
 
     def fault(self, cpu: Cpu) -> Fault:

@@ -316,8 +316,7 @@ class Stepper:
         code = self._spaces.fetch(context.space, ip, LONGEST)
         how = step_of(code, is_amd64=self._amd64)
         own_flag = bool(cpu.words[FLAGS] & TRAP_FLAG)
-        use_flag = not own_flag and how is not Step.ALONE
-        event = engine.step(cpu, self._clock.ticks, use_flag)
+        event = engine.step(cpu, self._clock.ticks, how is Step.ALONE)
         if event == CALLED:
             return Fault(_CALL, 0, 0)
         if event == RAISED:
@@ -329,7 +328,7 @@ class Stepper:
                 self._read_clock(context)
                 return None
             return fault
-        if how is Step.PUSH_FLAGS and use_flag:
+        if how is Step.PUSH_FLAGS and not own_flag:
             self._hide_trap_flag(context, code)
         return None
 

@@ -48,6 +48,7 @@ _TRANSLATION_BUFFER = 4 << 20
 _RUNNABLE = 0x202  # flags: interrupts enabled, I/O privilege 0
 _USER_FLAGS = 0x254DD5  # those a program may set
 _INVALID_INSTRUCTION = 10  # UC_ERR_INSN_INVALID
+_UNBOUNDED = 1 << 62
 _GDT_SLOT = 128  # bytes of one descriptor table
 
 _unicorn: Any = unicorn  # its annotations are wrong in places
@@ -710,7 +711,7 @@ class UnicornEngine:
                 return
             assert not status, f"emulation ended with status {status}"
 
-        def step(cpu: Cpu, now: int, trap_flag: bool) -> int:
+        def step(cpu: Cpu, now: int, alone: bool) -> int:
             nonlocal handle, words, get, ticks, event, vector, current, expected, passes
             nonlocal charged
             host = self.host_of(cpu)
@@ -721,7 +722,10 @@ class UnicornEngine:
             event = CALLED
             charged = ()
             vector = current = expected = NOWHERE
-            passes = 1
+            # With the trap flag one exception ends it, and a translation that was
+            # overwritten by its own instruction may start a second time.
+            trap_flag = not alone and not words[FLAGS] & TRAP_FLAG
+            passes = 1 if alone else _UNBOUNDED
             if trap_flag:
                 words[FLAGS] |= TRAP_FLAG
             status = _start(handle, words[IP], 0, 0, 0)
@@ -785,7 +789,7 @@ def watched_ips(engine: Engine, cpu: Cpu) -> set[int]:
     kinds = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
     hook = host.binding.hook_add(kinds, on_access)
     host.binding.ctl_flush_tb()
-    engine.step(cpu, 0, False)
+    engine.step(cpu, 0, True)
     host.binding.hook_del(hook)
     host.binding.ctl_flush_tb()
     return seen

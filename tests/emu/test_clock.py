@@ -1,0 +1,143 @@
+"""However a run is sliced or stepped: the same ticks, instructions, traps and memory."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emu.traps import DEADLINE, PAGE_FAULT, STEPPED, SYSTEM_CALL
+from tests.emu.rig import ARCHES, CODE, DATA, PAGE, assemble, rig, run_to, step_to
+
+# Programs of every kind that has an accounting of its own, and where they start.
+PROGRAMS = {
+    "loop": ("mov ecx, 9; l: add eax, ecx; dec ecx; jnz l; jmp $-2", 0),
+    "calls": ("mov ebx, 4; l: call f; dec ebx; jnz l; e: jmp e; f: add eax, 3; ret", 0),
+    "rep none": (f"mov edi, {DATA}; mov ecx, 0; rep stosb; inc eax; e: jmp e", 0),
+    "rep one": (f"mov edi, {DATA}; mov ecx, 1; rep stosb; inc eax; e: jmp e", 0),
+    "rep many": (f"mov edi, {DATA}; mov ecx, 9; rep stosb; inc eax; e: jmp e", 0),
+    "rep first": (f"jmp r; r: rep stosb; mov edi, {DATA}; mov ecx, 5; jmp r", 0),
+    "repe ends early": (
+        f"mov edi, {DATA}; mov byte ptr [edi + 3], 1; mov ecx, 9; repe scasb; e: jmp e",
+        0,
+    ),
+    "page end": ("l: inc eax; " * 1 + "mov ebx, 5; " * 6 + "jmp l", PAGE - 20),
+    "page end, aligned": ("l: nop; nop; nop; nop; inc eax; nop; jmp l", PAGE - 4),
+    "straight": ("inc eax; xor ebx, eax; add ecx, ebx; " * 100 + "e: jmp e", 0),
+    "stores": (f"mov edi, {DATA}; " + "add [edi], edi; " * 300 + "e: jmp e", 0),
+    "long over a page end": ("add eax, 77; " * 700 + "e: jmp e", PAGE - 1500),
+    "faults": ("l: inc eax; inc ebx; mov edx, [0x1000]; inc ecx; jmp l", 0),
+    "system calls": ("l: inc ebx; TRAP; inc ebp; jmp l", 0),
+    "ports": ("l: inc ebx; in al, dx; inc ebp; jmp l", 0),
+    "push flags": ("l: PUSHF; pop RBX; xor RDX, RBX; cmp RDX, 5; jmp l", 0),
+    "clock": ("l: rdtsc; add ebx, eax; rdtscp; add ebx, eax; jmp l", PAGE - 9),
+    "stack segment": ("mov eax, ss; mov ss, eax; inc ebx; mov ss, eax; e: jmp e", 0),
+}
+WORDS = {
+    "amd64": (("TRAP", "syscall"), ("PUSHF", "pushf"), ("RBX", "rbx"), ("RDX", "rdx")),
+    "ia32": (("TRAP", "int 0x30"), ("PUSHF", "pushfd"), ("RBX", "ebx"), ("RDX", "edx")),
+}
+
+
+def program(name: str, arch: str) -> tuple[bytes, int]:
+    source, at = PROGRAMS[name]
+    for word, meaning in WORDS[arch]:
+        source = source.replace(word, meaning)
+    source = source.replace("jmp $-2", "e: jmp e")
+    return assemble(source, arch, CODE + at), at
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_stepped_sliced_and_whole_runs_agree(name: str, arch: str) -> None:
+    code, at = program(name, arch)
+    end = 900
+    whole, sliced, stepped = (rig(arch, code, at=at) for _ in range(3))
+
+    traps = run_to(whole, end)
+    cuts = tuple(range(3, end, 7))
+    assert run_to(sliced, end, slices=cuts) == traps == step_to(stepped, end)
+    assert sliced.facts() == whole.facts() == stepped.facts()
+    for each in (whole, sliced, stepped):
+        each.machine.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(sorted(PROGRAMS)),
+    st.sampled_from(ARCHES),
+    st.integers(1, 1500),
+    st.lists(st.integers(0, 1500), max_size=8),
+)
+def test_no_slicing_changes_anything(name: str, arch: str, end: int, cuts: list[int]) -> None:
+    code, at = program(name, arch)
+    whole, sliced = rig(arch, code, at=at), rig(arch, code, at=at)
+
+    slices = tuple(cut for cut in cuts if cut < end)
+    assert run_to(whole, end) == run_to(sliced, end, slices=slices)
+    assert whole.facts() == sliced.facts()
+    whole.machine.close()
+    sliced.machine.close()
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_block_is_charged_whole_and_the_deadline_tested_before(arch: str) -> None:
+    it = rig(arch, "inc eax; inc eax; inc eax; jmp l; l: inc eax; e: jmp e")
+
+    assert it.run(1) == DEADLINE
+    assert (it.machine.now, it.machine.instructions, it.machine.ticks) == (4, 4, 256)
+    assert it.run(4) == DEADLINE
+    assert (it.machine.now, it.machine.instructions) == (4, 4)
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_fault_takes_back_what_was_not_done_and_charges_once(arch: str) -> None:
+    it = rig(arch, f"mov ebx, {DATA + 16 * PAGE}; mov eax, [ebx]; inc eax; e: jmp e")
+
+    assert it.run(100) == PAGE_FAULT
+    assert (it.machine.instructions, it.machine.now) == (1, 5)
+    it.machine.map(1, DATA + 16 * PAGE, 0x9000, 4)
+    assert it.run(6) == DEADLINE
+    assert (it.machine.instructions, it.machine.now) == (5, 6)
+
+
+def test_a_new_ip_starts_a_new_block() -> None:
+    it = rig("amd64", "mov eax, [rbx]; nop; l: jmp l")
+    it.run(100)
+    it.context.ip += 2
+
+    assert it.run(5) == DEADLINE
+    assert (it.machine.instructions, it.machine.now) == (2, 6)
+
+
+def test_a_huge_repetition_cannot_outrun_the_deadline() -> None:
+    it = rig("amd64", f"l: mov rdi, {DATA}; mov rcx, 4000; rep stosb; jmp l")
+
+    assert it.run(1000) == DEADLINE
+    assert it.machine.now == 1000
+    assert it.run(1200) == DEADLINE
+    assert (it.machine.now, it.context.load_register("rcx")) == (1200, 4000 - 1198)
+
+
+def test_step_is_one_instruction_or_one_repetition() -> None:
+    it = rig("amd64", f"mov edi, {DATA}; mov ecx, 3; rep stosb; syscall")
+    seen = []
+    for _ in range(6):
+        trap = it.machine.step(it.context, 1000)
+        seen.append((trap, it.machine.now, it.machine.instructions))
+
+    assert seen == [
+        (STEPPED, 3, 1),
+        (STEPPED, 3, 2),
+        (STEPPED, 3, 2),
+        (STEPPED, 4, 2),
+        (STEPPED, 5, 3),
+        (SYSTEM_CALL, 7, 4),
+    ]
+
+
+def test_charge_and_advance_move_the_clock() -> None:
+    it = rig("amd64", "nop")
+    it.machine.charge(10)
+    it.machine.advance(7)
+    assert it.machine.now == 10
+    it.machine.advance(12)
+    assert (it.machine.now, it.machine.ticks) == (12, 12 * 64)

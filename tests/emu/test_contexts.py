@@ -1,0 +1,103 @@
+"""CPU states are values: whoever hosts them, they are whole and apart."""
+
+import pytest
+
+from emu.errors import NoSuchNumberError, NoSuchRegisterError
+from emu.machine import Machine
+from emu.traps import SYSTEM_CALL
+from tests.emu.rig import ARCHES, CODE, DATA, STACK, assemble, config, map_all, rig
+
+CALL = {"amd64": "syscall", "ia32": "int 0x30"}
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.parametrize("pool", [1, 2, 3, 8])
+def test_fpu_and_sse_state_belongs_to_the_thread(arch: str, pool: int) -> None:
+    # Loads x87 and SSE state in one turn and stores it in the next, with others between.
+    base = "rdi" if arch == "amd64" else "edi"
+    source = (
+        f"l: fild dword ptr [{base}]; movups xmm3, [{base}]; ldmxcsr [{base} + 16];"
+        f"{CALL[arch]};"
+        f"fistp dword ptr [{base} + 32]; movups [{base} + 48], xmm3; stmxcsr [{base} + 64];"
+        f"{CALL[arch]}; jmp l"
+    )
+    machine = Machine(config(arch, pool=pool))
+    machine.create_space(1)
+    map_all(machine, 1, code=0x1_0000, rights=5)
+    machine.write(1, CODE, assemble(source, arch))
+    numbers = range(1, 6)
+    for number in numbers:
+        machine.create_context(number, space=1, ip=CODE, sp=STACK, thread_base=0)
+        machine.context(number).store_register(base, DATA + 128 * number)
+        value = number.to_bytes(4, "little") * 4 + (0x1F80 | number % 4 << 13).to_bytes(
+            4, "little"
+        )
+        machine.write(1, DATA + 128 * number, value)
+
+    for turn in range(1, 4):
+        for number in numbers:
+            assert machine.run(machine.context(number), 10_000) == SYSTEM_CALL
+        if turn % 2 == 0:
+            for number in numbers:
+                stored = machine.read(1, DATA + 128 * number + 32, 36)
+                wanted = machine.read(1, DATA + 128 * number, 20)
+                assert stored[:4] == wanted[:4]
+                assert stored[16:32] == wanted[:16]
+                assert stored[32:] == wanted[16:]
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_no_result_depends_on_the_size_of_the_pool(arch: str) -> None:
+    seen = []
+    for pool in (1, 4):
+        it = rig(arch, f"l: inc ebx; {CALL[arch]}; add [{DATA}], ebx; jmp l", pool=pool)
+        machine = it.machine
+        for number in (2, 3):
+            machine.create_context(number, space=1, ip=CODE, sp=STACK, thread_base=0)
+        for _ in range(5):
+            for number in (1, 2, 3):
+                machine.run(machine.context(number), 10_000)
+        seen.append((machine.freeze(), machine.ticks))
+        machine.close()
+
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_registers_can_be_loaded_and_stored_by_name(arch: str) -> None:
+    it = rig(arch, "nop")
+    context = it.context
+    a, b, ip = ("rax", "rbx", "rip") if arch == "amd64" else ("eax", "ebx", "eip")
+    context.store_register(a, -1)
+    context.store_register(b, 0x1234)
+    context.store_register(ip, CODE + 1)
+    context.store_register("flags", 0xFFFF_FFFF)
+    context.store_register("fs_base", 0x7000)
+
+    top = 2**64 - 1 if arch == "amd64" else 2**32 - 1
+    names = (a, b, ip, "flags", "fs_base")
+    assert [context.load_register(name) for name in names] == [
+        top,
+        0x1234,
+        CODE + 1,
+        0x254FD7,
+        0x7000,
+    ]
+    with pytest.raises(NoSuchRegisterError, match=r"^no register 'bogus'$"):
+        context.load_register("bogus")
+
+
+def test_numbers_are_checked() -> None:
+    machine = rig("amd64", "nop").machine
+    with pytest.raises(NoSuchNumberError, match="no space 7"):
+        machine.map(7, CODE, 0x9000, 5)
+    with pytest.raises(NoSuchNumberError, match="already a space 1"):
+        machine.create_space(1)
+    with pytest.raises(NoSuchNumberError, match="already a context 1"):
+        machine.create_context(1, space=1, ip=0, sp=0, thread_base=0)
+    with pytest.raises(NoSuchNumberError, match="contexts still use space 1"):
+        machine.destroy_space(1)
+    machine.destroy_context(1)
+    machine.destroy_space(1)
+    with pytest.raises(NoSuchNumberError, match="no context 1"):
+        machine.context(1)
