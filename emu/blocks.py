@@ -18,7 +18,11 @@ from emu.decode import LONGEST, End, Raise, Shape, decode, lengths_for
 from emu.memory import PAGE
 
 NOWHERE = -1  # no address
-_MEMO_LIMIT = 1 << 16
+
+# Instructions that all cached blocks may have together, some 40 MB: a program can enter
+# its code at every byte, and each is a block of its own up to the page end.
+_CACHE_LIMIT = 1 << 20
+_BLOCK_WEIGHT = 16  # what a block takes besides, in instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +78,37 @@ class Cover:
 class Decoder:
     """Makes blocks of bytes; keeps what it learned, for all spaces."""
 
-    __slots__ = ("_lengths", "_memo", "is_amd64")
+    __slots__ = ("_lengths", "_memo", "_tables", "_weight", "is_amd64")
 
     def __init__(self, *, is_amd64: bool) -> None:
         self.is_amd64 = is_amd64
         self._lengths = lengths_for(is_amd64=is_amd64)
         self._memo: dict[tuple[bytes, int, int], tuple[Shape, int, int]] = {}
+        self._tables: list[BlockTable] = []
+        self._weight = 0
+
+    def create_table(self, fetch: Callable[[int, int], bytes]) -> "BlockTable":
+        """Make a table that uses `fetch(address, size)` to read what can be executed."""
+        table = BlockTable(self, fetch)
+        self._tables.append(table)
+        return table
+
+    def destroy_table(self, table: "BlockTable") -> None:
+        """Forget a table."""
+        self._tables.remove(table)
+
+    def admit(self, instructions: int) -> None:
+        """Make room for a block in a table, dropping everything when there is none."""
+        self._weight += instructions + _BLOCK_WEIGHT
+        if self._weight > _CACHE_LIMIT:
+            self._weight = instructions + _BLOCK_WEIGHT
+            self._memo.clear()
+            for table in self._tables:
+                table.forget()
 
     def block(self, start: int, code: bytes) -> Block | None:
         """Make the block that begins at `start` with the fetchable bytes `code`."""
         room = PAGE - start % PAGE
-        # Two keys: by all bytes that can matter to find the shape, then by the block's
-        # own bytes; the first is bounded so that a miss stays cheap.
         shape = decode(code, room, self._lengths, is_amd64=self.is_amd64)
         if shape is None:
             return None
@@ -93,8 +116,6 @@ class Decoder:
         key = (own, start % 64, len(shape.offsets))
         known = self._memo.get(key)
         if known is None or known[0] != shape:
-            if len(self._memo) >= _MEMO_LIMIT:
-                self._memo.clear()
             cost = block_cost(shape, own, start % 64)
             again = repetition_cost(shape, own, start % 64) if shape.end is End.REPEAT else 0
             known = self._memo[key] = (shape, cost, again)
@@ -122,7 +143,6 @@ class BlockTable:
     __slots__ = ("_blocks", "_decoder", "_fetch", "covers", "simple", "tails")
 
     def __init__(self, decoder: Decoder, fetch: Callable[[int, int], bytes]) -> None:
-        """Use `fetch(address, size)` to read what can be executed, possibly less."""
         self._decoder = decoder
         self._fetch = fetch
         self._blocks: dict[int, Block | None] = {}
@@ -137,6 +157,10 @@ class BlockTable:
         self.covers.clear()
         self.tails.clear()
 
+    def cached(self) -> list[Block | None]:
+        """List what is known at the moment."""
+        return list(self._blocks.values())
+
     def block(self, address: int) -> Block | None:
         """Give the block that starts at `address`; None if nothing can be fetched there."""
         try:
@@ -144,6 +168,7 @@ class BlockTable:
         except KeyError:
             size = PAGE - address % PAGE + LONGEST
             block = self._decoder.block(address, self._fetch(address, size))
+            self._decoder.admit(0 if block is None else block.count)
             self._blocks[address] = block
             return block
 

@@ -8,7 +8,7 @@ for the other.  Without it, stores by one CPU would leave stale translations in 
 Rule 3: a guest cannot see the state of a frame, and neither can the clock.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from emu.blocks import BlockTable, Decoder
 from emu.errors import BadMappingError, NoSuchNumberError, NotMappedError
@@ -34,7 +34,7 @@ class Space:
     number: int
     root: int
     blocks: BlockTable
-    pages: dict[int, tuple[int, int]] = field(default_factory=dict)  # frame and rights
+    pages: dict[int, tuple[int, int]]  # by address: frame and rights
 
 
 class Spaces:
@@ -74,8 +74,9 @@ class Spaces:
         if number in self._all:
             raise NoSuchNumberError("there is already a space", number)
         root = self.tables.create_root()
-        space = Space(number, root, BlockTable(self._decoder, lambda _a, _s: b""))
-        space.blocks = BlockTable(self._decoder, lambda at, size: self.fetch(space, at, size))
+        pages: dict[int, tuple[int, int]] = {}
+        table = self._decoder.create_table(lambda at, size: self._fetch(pages, at, size))
+        space = Space(number, root, table, pages)
         self._all[number] = space
         return space
 
@@ -85,6 +86,7 @@ class Spaces:
         for address in list(space.pages):
             self.unmap(space, address)
         self.tables.destroy_root(space.root)
+        self._decoder.destroy_table(space.blocks)
         del self._all[number]
 
     def get(self, number: int) -> Space:
@@ -183,19 +185,7 @@ class Spaces:
 
     def fetch(self, space: Space, address: int, size: int) -> bytes:
         """Read up to `size` bytes of what may be executed at `address`."""
-        parts: list[bytes] = []
-        while size > 0:
-            base, offset = address & ~_OFFSET, address & _OFFSET
-            part = min(size, PAGE - offset)
-            entry = space.pages.get(base)
-            if entry is not None and entry[1] & EXECUTE_RIGHT:
-                parts.append(self._memory.read(entry[0] + offset, part))
-            elif base in self._fixed:
-                parts.append(self._fixed[base][offset : offset + part])
-            else:
-                break
-            address, size = address + part, size - part
-        return b"".join(parts)
+        return self._fetch(space.pages, address, size)
 
     def read(self, space: Space, address: int, size: int) -> bytes:
         """Read through the mappings, whatever their rights."""
@@ -214,6 +204,21 @@ class Spaces:
             frames.append(at & ~_OFFSET)
             done += part
         return frames
+
+    def _fetch(self, pages: dict[int, tuple[int, int]], address: int, size: int) -> bytes:
+        parts: list[bytes] = []
+        while size > 0:
+            base, offset = address & ~_OFFSET, address & _OFFSET
+            part = min(size, PAGE - offset)
+            entry = pages.get(base)
+            if entry is not None and entry[1] & EXECUTE_RIGHT:
+                parts.append(self._memory.read(entry[0] + offset, part))
+            elif base in self._fixed:
+                parts.append(self._fixed[base][offset : offset + part])
+            else:
+                break
+            address, size = address + part, size - part
+        return b"".join(parts)
 
     def _parts(self, space: Space, address: int, size: int) -> list[tuple[int, int]]:
         parts: list[tuple[int, int]] = []

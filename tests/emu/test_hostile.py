@@ -8,6 +8,7 @@ from emu.machine import Machine
 from emu.traps import DEADLINE, EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 from tests.emu.rig import (
     ARCHES,
+    CODE,
     CODE_FRAME,
     DATA,
     EXECUTE,
@@ -130,6 +131,15 @@ def test_the_kernels_pages_are_out_of_reach(arch: str) -> None:
     assert it.run() == PAGE_FAULT
     assert (it.context.ip, it.context.error) == (system, 0x15)
     assert system > DATA
+
+
+def test_entering_code_at_every_byte_does_not_fill_the_host() -> None:
+    it = rig("amd64", b"\x90" * (4 * PAGE))
+    for start in range(CODE, CODE + PAGE, 5):
+        it.context.blocks.block(start)
+
+    held = sum(block.count for block in it.context.blocks.cached() if block)
+    assert 0 < held < 1 << 20
 
 
 @pytest.mark.parametrize("arch", ARCHES)
