@@ -7,7 +7,6 @@ Results are kept in the user's cache, by the sha256 of all that decides them.
 """
 
 import hashlib
-import os
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from guest.cache import cached, store
 from guest.errors import GuestError
 from guest.expand import RESERVED, Form, Section, fail
 from guest.image import Image, Line, Segment, Symbol, check_segments
-from guest.keystone_process import Child
+from guest.keystone_process import assemble_jobs
 from guest.layout import BASE, Job, prepare
 from kernel.abi import Arch, Page
 
@@ -46,19 +45,10 @@ def assemble_all(
             missing[job.key] = job
         else:
             results[job.key] = data
-    width = max(2, os.cpu_count() or 1)
     waiting = list(missing.values())
-    for start in range(0, len(waiting), width):
-        running: list[Child] = []
-        try:
-            for job in waiting[start : start + width]:
-                running.append(Child.start(job))
-            for child in running:
-                results[child.job.key] = child.finish()
-                store(child.job.key, results[child.job.key])
-        finally:
-            for child in running:
-                child.close()
+    for job, data in zip(waiting, assemble_jobs(waiting), strict=True):
+        results[job.key] = data
+        store(job.key, data)
     return [_image(job, results[job.key]) for job in jobs]
 
 

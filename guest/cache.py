@@ -1,4 +1,4 @@
-"""The user's cache of assembled programs: an accelerator that may be damaged or missing."""
+"""The user's cache of what children gave: an accelerator that may be damaged or missing."""
 
 import hashlib
 import os
@@ -39,14 +39,17 @@ def store(key: str, data: bytes) -> None:
         return
 
 
-def keystone_version() -> str:
-    """Tell which Keystone is installed without loading it, from its metadata's folder name."""
+def installed(package: str) -> str:
+    """Tell which version of a package is installed, without loading it.
+
+    `package` begins the name of its metadata's folder, which is the answer.
+    """
     for entry in sys.path:
         try:
             names = os.listdir(entry or ".")
         except OSError:
             continue
         for name in sorted(names):
-            if name.startswith("keystone_engine-"):
+            if name.startswith(f"{package}-"):
                 return name
     return "unknown"

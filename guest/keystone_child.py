@@ -1,44 +1,44 @@
 """The process in which Keystone runs: limited in time and memory, and free to crash.
 
-Started as ``python -I keystone_child.py``; imports nothing of ours.  Standard input is one
-JSON object: ``bits``, ``base``, ``lines`` (the source), ``keep`` (indices of lines that are
-never left out when the offender is sought, labels above all) and ``locate``.  Standard
-output is one JSON line, ``{"size": n}`` or ``{"error": text, "line": index or null}``,
-followed by the n bytes of the result.  ``locate`` makes every attempt in a process of its
-own, because Keystone ends the process on some sources.
+Its request is one JSON object: ``bits``, ``base``, ``lines`` (the source), ``keep`` (indices
+of lines that are never left out when the offender is sought, labels above all), ``users``
+(lines that use labels) and ``locate``.  It answers the assembled bytes, or ``{"error": text,
+"line": index or null}``.  ``locate`` makes every attempt in a process of its own, because
+Keystone ends the process on some sources.
 """
 
 import json
 import os
-import resource
 import sys
 from collections.abc import Callable, Sequence
+from typing import TypedDict
+
+from guest.worker import answer, begin
 
 try:
     import keystone
 except ImportError as missing:  # an answer, not a traceback
-    print(json.dumps({"error": f"cannot load keystone-engine: {missing}", "line": None}))
+    answer({"error": f"cannot load keystone-engine: {missing}", "line": None})
     sys.exit(0)
 
-CPU_SECONDS = 5
-ADDRESS_SPACE = 1 << 30
-OUTPUT = 64 << 20
-
-SYMBOL_MISSING = 144
 FIXUP_INVALID = 161
+
+
+class Job(TypedDict):
+    """A request."""
+
+    bits: int
+    base: int
+    lines: list[str]
+    keep: list[int]
+    users: list[int]
+    locate: bool
 
 
 def main() -> None:
     """Do the one job that standard input describes."""
-    for kind, limit in (
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_AS, ADDRESS_SPACE),
-        (resource.RLIMIT_FSIZE, OUTPUT),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (limit, limit))
-    job = json.load(sys.stdin)
-    lines: list[str] = job["lines"]
+    job: Job = json.loads(begin()[0])
+    lines = job["lines"]
     assembler = Assembler(job["bits"], job["base"])
     if job["locate"]:
         keep = frozenset(job["keep"])
@@ -47,7 +47,7 @@ def main() -> None:
         return
     result = assembler.run(lines)
     if isinstance(result, bytes):
-        answer({"size": len(result)}, result)
+        answer({}, result)
         return
     text, number = result
     keep = frozenset(job["keep"])
@@ -108,13 +108,3 @@ def forked(assembler: Assembler, lines: list[str]) -> bool:
         os._exit(0 if isinstance(assembler.run(lines), bytes) else 1)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status) == 0
-
-
-def answer(header: dict[str, object], data: bytes = b"") -> None:
-    """Write the result."""
-    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + data)
-    sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from guest.cache import keystone_version
+from guest.cache import installed
 from guest.errors import GuestError
 from guest.expand import RESERVED, Form, Place, Section, Source, Statement, expand, fail
 from guest.expression import ExpressionError, Kind, Token, decode_string
@@ -94,7 +94,8 @@ def prepare(path: Path, arch: Arch, folders: Sequence[Path]) -> Job:
     marks += layout.marks
     for start in range(0, len(marks), 64):
         layout.add(f".quad {', '.join(marks[start : start + 64])}", nowhere, keep=True)
-    text = json.dumps([FORMAT, keystone_version(), arch.name, BASE, layout.lines])
+    version = installed("keystone_engine")
+    text = json.dumps([FORMAT, version, arch.name, BASE, layout.lines])
     key = hashlib.sha256(text.encode()).hexdigest()
     return Job(
         path,
