@@ -14,7 +14,7 @@ from emu.memory import PAGE
 
 _MAGIC = b"l4lab machine 1\n"
 _DIGEST = 16
-_CONTEXT = struct.Struct("<QQQB4Q3QBQQB I")
+_CONTEXT = struct.Struct("<4QB4Q3QBQQBI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class FrozenContext:
     number: int
     space: int
     slot: int
+    thread_base: int
     trap: int
     registers: tuple[int, int, int, int]  # tag, selector, label, timeout
     fault: tuple[int, int, int]  # address, error, vector
@@ -62,6 +63,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
                 context.number,
                 context.space,
                 context.slot,
+                context.thread_base,
                 context.trap,
                 *context.registers,
                 *context.fault,
@@ -137,15 +139,16 @@ def _decode(reader: _Reader) -> Checkpoint:
 
 def _decode_context(reader: _Reader) -> FrozenContext:
     values = _CONTEXT.unpack(reader.take(_CONTEXT.size))
-    number, space, slot, trap = values[:4]
-    is_held, start, ip, repeats, size = values[11:]
+    number, space, slot, thread_base, trap = values[:5]
+    is_held, start, ip, repeats, size = values[12:]
     return FrozenContext(
         number=number,
         space=space,
         slot=slot,
+        thread_base=thread_base,
         trap=trap,
-        registers=values[4:8],
-        fault=values[8:11],
+        registers=values[5:9],
+        fault=values[9:12],
         held=Held(start, ip, bool(repeats)) if is_held else None,
         cpu=reader.take(size),
     )

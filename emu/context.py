@@ -36,18 +36,28 @@ class Context:
         "slot",
         "space",
         "tag",
+        "thread_base",
         "timeout",
         "trap",
         "vector",
     )
 
     def __init__(
-        self, number: int, *, space: Space, slot: int, cpu: Cpu, engine: Engine, mask: int
+        self,
+        number: int,
+        *,
+        space: Space,
+        slot: int,
+        thread_base: int,
+        cpu: Cpu,
+        engine: Engine,
+        mask: int,
     ) -> None:
         self.number = number
         self.space = space
         self.blocks = space.blocks
-        self.slot = slot
+        self.slot = slot  # of its descriptor table
+        self.thread_base = thread_base
         self.cpu = cpu
         self.trap = 0  # the last one; DEADLINE before the first
         self.held: Held | None = None

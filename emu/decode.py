@@ -100,7 +100,7 @@ def decode(code: bytes, room: int, lengths: Lengths, *, is_amd64: bool) -> Shape
             if len(code) - at < LONGEST:
                 break
             offsets.append(at)
-            return Shape(tuple(offsets), at + 1, End.SPECIAL)
+            return Shape(tuple(offsets), at + 1, End.SPECIAL, _refused(code[at:], is_amd64))
         offsets.append(at)
         at += length
         ending = _classify(code[offsets[-1] : at], is_amd64=is_amd64)
@@ -147,8 +147,6 @@ def _classify(instruction: bytes, *, is_amd64: bool) -> _Ending | None:
     opcode, rest, prefixes = _opcode(instruction, is_amd64=is_amd64)
     raises = _raises(opcode, rest, is_amd64=is_amd64)
     if raises is not None:
-        if 0xF0 in prefixes:  # none of them may be locked
-            raises = Raise(INVALID_OPCODE, 0, after=False)
         return End.SPECIAL, raises, 0
     if opcode in _STRING and prefixes & {0xF2, 0xF3}:
         width = (64, 32) if is_amd64 else (32, 16)
@@ -163,6 +161,14 @@ def _classify(instruction: bytes, *, is_amd64: bool) -> _Ending | None:
     if indirect or opcode in _TRANSFER or (opcode in _TRANSFER_IA32 and not is_amd64):
         return End.TRANSFER, None, 0
     return None
+
+
+def _refused(unknown: bytes, is_amd64: bool) -> Raise | None:
+    """Refuse what only its prefixes make unknown (a lock, say) and the emulator might do."""
+    opcode, rest, _ = _opcode(unknown, is_amd64=is_amd64)
+    if _raises(opcode, rest, is_amd64=is_amd64) is None:
+        return None
+    return Raise(INVALID_OPCODE, 0, after=False)
 
 
 def _raises(opcode: int, rest: bytes, *, is_amd64: bool) -> Raise | None:

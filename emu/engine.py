@@ -135,7 +135,7 @@ class Engine(Protocol):
     def freeze(self, cpu: Cpu) -> bytes:
         """Encode the state, without anything that belongs to this process."""
 
-    def thaw(self, data: bytes, *, root: int, slot: int) -> Cpu:
+    def thaw(self, data: bytes, *, root: int, slot: int, thread_base: int) -> Cpu:
         """Make a state of what `freeze` gave."""
 
     def close(self) -> None:

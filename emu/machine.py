@@ -122,7 +122,11 @@ class Machine:
     # -- running ----------------------------------------------------------------
 
     def run(self, context: Context, deadline: int) -> int:
-        """Run `context` until it traps or cycle `deadline` is reached, and say which."""
+        """Run `context` until it traps or cycle `deadline` is reached, and say which.
+
+        A KeyboardInterrupt comes out of here, and then the clock lacks what was charged
+        since the call: go on from a checkpoint, or not at all.
+        """
         cpu = context.cpu
         if not cpu.ready:
             self._engine.prepare(cpu)
@@ -260,15 +264,22 @@ class Machine:
             raise NoSuchNumberError("there is already a context", number)
         target = self._spaces.get(space)
         slot = self._free_slot()
+        thread_base &= self._mask
         cpu = self._engine.create_cpu(
             root=target.root,
             slot=slot,
             ip=ip & self._mask,
             sp=sp & self._mask,
-            thread_base=thread_base & self._mask,
+            thread_base=thread_base,
         )
         context = Context(
-            number, space=target, slot=slot, cpu=cpu, engine=self._engine, mask=self._mask
+            number,
+            space=target,
+            slot=slot,
+            thread_base=thread_base,
+            cpu=cpu,
+            engine=self._engine,
+            mask=self._mask,
         )
         self._contexts[number] = context
         return context
@@ -339,6 +350,7 @@ class Machine:
             number=context.number,
             space=context.space.number,
             slot=context.slot,
+            thread_base=context.thread_base,
             trap=context.trap,
             registers=(
                 context.tag & self._mask,
@@ -371,11 +383,14 @@ class Machine:
         ):
             raise NoSuchNumberError("descriptor table or context is taken:", frozen.slot)
         space = self._spaces.get(frozen.space)
-        cpu = self._engine.thaw(frozen.cpu, root=space.root, slot=frozen.slot)
+        cpu = self._engine.thaw(
+            frozen.cpu, root=space.root, slot=frozen.slot, thread_base=frozen.thread_base
+        )
         context = Context(
             frozen.number,
             space=space,
             slot=frozen.slot,
+            thread_base=frozen.thread_base,
             cpu=cpu,
             engine=self._engine,
             mask=self._mask,

@@ -240,7 +240,7 @@ class UnicornEngine:
                 parts.append(struct.pack("<H", at) + blob[at : at + 8])
         return b"".join(parts)
 
-    def thaw(self, data: bytes, *, root: int, slot: int) -> Cpu:
+    def thaw(self, data: bytes, *, root: int, slot: int, thread_base: int) -> Cpu:
         """Make a state of what `freeze` gave."""
         if len(data) % 10:
             raise BadCheckpointError(f"a CPU state of {len(data)} bytes")
@@ -251,8 +251,7 @@ class UnicornEngine:
                 raise BadCheckpointError(f"a CPU state has no word at {at:#x}")
             blob[at : at + 8] = data[part + 2 : part + 10]
         if not self._amd64:
-            base = self._base_offset("fs_base")
-            self._write_gdt(slot, struct.unpack_from("<I", blob, base)[0])
+            self._write_gdt(slot, thread_base)
         return Cpu(blob, root)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from emu.errors import BadCheckpointError
 from emu.machine import Machine, MachineConfig
-from tests.emu.rig import ARCHES, CODE_FRAME, PAGE, Rig, config, map_all, rig, run_to
+from tests.emu.rig import ARCHES, CODE_FRAME, DATA, PAGE, Rig, config, map_all, rig, run_to
 
 SOURCE = {
     "amd64": "l: inc ebx; fld1; mov gs, ecx; mov eax, [0x1000]; mov [rsp], eax; jmp l",
@@ -77,6 +77,18 @@ def test_what_the_kernel_sees_is_frozen_too() -> None:
 
     seen = (again.trap, again.tag, again.selector, again.label, again.timeout)
     assert seen == (1, 2**64 - 1, 4, 5, 6)
+
+
+def test_a_thread_segment_can_be_loaded_again_after_a_thaw() -> None:
+    it = rig(
+        "ia32", "mov fs, ecx; int 0x30; mov eax, 0x43; mov fs, eax; mov eax, fs:[0]; int 0x30"
+    )
+    it.machine.write(1, DATA + 0x100, b"\x11")
+    it.run()
+    again = thaw(it.machine, it.machine.freeze())
+
+    again.run()
+    assert again.context.tag == 0x11
 
 
 def test_shared_memory_is_frozen_too() -> None:
