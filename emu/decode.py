@@ -148,6 +148,8 @@ def _classify(instruction: bytes, *, is_amd64: bool) -> _Ending | None:
     raises = _raises(opcode, rest, is_amd64=is_amd64)
     if raises is not None:
         return End.SPECIAL, raises, 0
+    if _is_fragile(opcode, rest):
+        return End.SPECIAL, None, 0
     if opcode in _STRING and prefixes & {0xF2, 0xF3}:
         width = (64, 32) if is_amd64 else (32, 16)
         return End.REPEAT, None, (1 << width[0x67 in prefixes]) - 1
@@ -161,6 +163,20 @@ def _classify(instruction: bytes, *, is_amd64: bool) -> _Ending | None:
     if indirect or opcode in _TRANSFER or (opcode in _TRANSFER_IA32 and not is_amd64):
         return End.TRANSFER, None, 0
     return None
+
+
+def _is_fragile(opcode: int, rest: bytes) -> bool:
+    """Tell whether a fault in this instruction would lose the flags.
+
+    Unicorn 2.1.4 computes the flags in place before the access of `setcc` and of rotations
+    through carry, and does not undo that when the access faults in mid-translation.  What
+    begins an execution is not affected, so these are executed alone.
+    """
+    if opcode == 0x0F and len(rest) > 1:
+        carry_only = rest[0] & 0xFE == 0x92
+        return rest[0] & 0xF0 == 0x90 and not carry_only and rest[1] < 0xC0
+    rotates = opcode in (0xC0, 0xC1, 0xD0, 0xD1, 0xD2, 0xD3) and bool(rest)
+    return rotates and (rest[0] >> 3) & 7 in (2, 3) and rest[0] < 0xC0
 
 
 def _refused(unknown: bytes, is_amd64: bool) -> Raise | None:

@@ -130,6 +130,24 @@ def test_page_faults_say_where_and_why(
 
 
 @pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.parametrize("setter", ["inc eax", "sub eax, 1", "add eax, -1", "imul eax, eax, 3"])
+@pytest.mark.parametrize(
+    "access",
+    ["setle [{0}]", "seto [{0}]", "sete [{0}]", "setp [{0}]", "seta [{0}]", "setc [{0}]"]
+    + ["rcl dword ptr [{0}], 1", "rcr dword ptr [{0}], cl", "adc [{0}], eax"]
+    + ["lock cmpxchg8b [{0}]", "cmovle eax, [{0}]", "sbb eax, [{0}]", "bts [{0}], eax"],
+)
+def test_a_fault_leaves_the_flags_alone(arch: str, setter: str, access: str) -> None:
+    base = "rbx" if arch == "amd64" else "ebx"
+    # The flags come from the same translation, or from the one before.
+    for between in ("; ", "; jmp l; l: "):
+        it = rig(arch, f"{setter}{between}{access.format(base)}")
+        reference = rig(arch, f"{setter}; int3")
+        assert (it.run(), reference.run()) == (PAGE_FAULT, EXCEPTION)
+        assert it.context.load_register("flags") == reference.context.load_register("flags")
+
+
+@pytest.mark.parametrize("arch", ARCHES)
 def test_fetch_from_data_and_from_nowhere(arch: str) -> None:
     it = rig(arch, f"jmp {DATA}")
 
