@@ -24,7 +24,7 @@ STEPPED = 5  # from `step` only
 
 # Indices into `Cpu.words` beyond the sixteen general registers.
 IP = 16
-FLAGS = 17  # all but the condition codes and the direction flag
+FLAGS = 17  # complete when an execution has just ended
 
 # Indices of general registers, in the order of their encoding.
 AX, CX, DX, BX, SP, BP, SI, DI, R8 = range(9)

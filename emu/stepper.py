@@ -85,7 +85,7 @@ class Stepper:
         if self._amd64:
             context.timeout = words[R8] & 0xFFFF_FFFF
             words[CX] = words[IP]
-            words[R11] = self._engine.flags(cpu)
+            words[R11] = words[FLAGS]
             words[R15] = AMD64_SCRATCH
         else:
             context.timeout = words[CX]

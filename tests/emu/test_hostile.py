@@ -20,6 +20,7 @@ from tests.emu.rig import (
     map_all,
     rig,
     run_to,
+    step_to,
 )
 
 TRAPS = {DEADLINE, SYSTEM_CALL, PAGE_FAULT, EXCEPTION}
@@ -90,6 +91,27 @@ def test_any_bytes_end_in_a_trap_and_do_the_same_again(
     assert it.context.load_register("flags") & 0x3000 == 0  # I/O privilege
     again.close()
     it.machine.close()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(ARCHES),
+    code,
+    st.sampled_from([0, PAGE - 7, 4 * PAGE - 60]),
+    st.sampled_from([READ | EXECUTE, ALL]),
+    st.integers(1, 200),
+)
+def test_any_bytes_do_the_same_when_stepped(
+    arch: str, program: bytes, at: int, rights: int, end: int
+) -> None:
+    whole, stepped = (
+        rig(arch, program[: 4 * PAGE - at], rights=rights, at=at, pool=2) for _ in range(2)
+    )
+
+    assert run_to(whole, end, limit=60) == step_to(stepped, end, limit=60)
+    assert whole.facts() == stepped.facts()
+    whole.machine.close()
+    stepped.machine.close()
 
 
 @pytest.mark.parametrize("arch", ARCHES)
