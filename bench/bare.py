@@ -24,7 +24,7 @@ def time_bare(machine: Machine, context: Context, *, stop: int) -> float:
     so what the code stores is there afterwards.
     """
     engine: Any = machine._engine
-    host = engine._hosted(context.cpu)
+    host = engine.host_of(context.cpu)
     amd64 = machine.config.arch == "amd64"
     bare: Any = unicorn.Uc(
         uc.UC_ARCH_X86, uc.UC_MODE_64 if amd64 else uc.UC_MODE_32, x86.UC_CPU_X86_NEHALEM

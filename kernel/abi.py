@@ -94,6 +94,8 @@ OPERATIONS = {
     REPLY_AND_WAIT: "reply_and_wait",
 }
 
+OPERATION_SET = sum(1 << operation for operation in OPERATIONS)
+
 # A capability selector (`l4/sys/consts.h`, ABI 1.3).
 CAP_SHIFT = 12
 CAP_INVALID_BIT = 0x800

@@ -6,14 +6,23 @@ call 155 (figures published by the L4Re project, ABI 10.1).  A thread that fills
 registers and enters the kernel accounts for some of that, the machine for one cycle.
 """
 
-from typing import NamedTuple
 
-
-class Costs(NamedTuple):
+class Costs:
     """Cycles that the kernel works, by what it does."""
 
-    system_call: int = 140  # entry and exit
-    transfer: int = 460  # finding the partner and waking it
-    word: int = 1  # each message register
-    space_switch: int = 500  # another address space runs next
-    fault: int = 300  # entry and exit of a page fault or exception
+    __slots__ = ("fault", "space_switch", "system_call", "transfer", "word")
+
+    def __init__(
+        self,
+        *,
+        system_call: int = 140,
+        transfer: int = 460,
+        word: int = 1,
+        space_switch: int = 500,
+        fault: int = 300,
+    ) -> None:
+        self.system_call = system_call  # entry and exit
+        self.transfer = transfer  # finding the partner and waking it
+        self.word = word  # each message register
+        self.space_switch = space_switch  # another address space runs next
+        self.fault = fault  # entry and exit of a page fault or exception

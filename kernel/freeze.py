@@ -20,7 +20,6 @@ from kernel.objects import (
     Gate,
     Log,
     Object,
-    Reply,
     SchedulerObject,
     Task,
     Thread,
@@ -33,7 +32,6 @@ from kernel.utcb import WORDS
 FREEZE_VERSION = 1
 
 _KINDS: tuple[type[Object], ...] = (Task, Thread, Gate, Log, Factory, SchedulerObject)
-_TUPLES: tuple[type[tuple[Any, ...]], ...] = (Capability, Reply)
 _MACHINES = ("context", "utcb")  # slots that the machine gives back
 _GIVEN = ("machine", "recorder", "probe", "arch", "costs")
 
@@ -47,7 +45,7 @@ def freeze(kernel: Kernel) -> bytes:
     state = {
         "version": FREEZE_VERSION,
         "arch": kernel.arch.name,
-        "costs": list(kernel.costs),
+        "costs": _slots(kernel.costs, ()),
         "kinds": {str(n): type(o).__name__ for n, o in kernel.objects.items()},
         "objects": {str(n): _slots(o, _MACHINES) for n, o in kernel.objects.items()},
         "scheduler": _slots(kernel.scheduler, ()),
@@ -80,7 +78,9 @@ def _thaw(
     if state["version"] != FREEZE_VERSION:
         raise ValueError(f"version {state['version']} of {FREEZE_VERSION}")
     arch = ARCHES[state["arch"]]
-    kernel = Kernel(machine, arch, recorder=recorder, probe=probe, costs=Costs(*state["costs"]))
+    kernel = Kernel(
+        machine, arch, recorder=recorder, probe=probe, costs=Costs(**state["costs"])
+    )
     kinds = {kind.__name__: kind for kind in _KINDS}
     objects: dict[int, Object] = {}
     for number, name in state["kinds"].items():
@@ -123,12 +123,14 @@ def _encode(value: Any) -> Any:
         return value
     if isinstance(value, _KINDS):
         return ["object", value.number]
+    if isinstance(value, Capability):
+        return ["cap", value.object.number, value.rights]
     if isinstance(value, dict):
         return ["dict", *([_encode(k), _encode(v)] for k, v in value.items())]
     if isinstance(value, list):
         return ["list", *map(_encode, value)]
     assert isinstance(value, tuple), f"{value!r} is no plain data"
-    return [type(value).__name__, *map(_encode, value)]
+    return ["tuple", *map(_encode, value)]
 
 
 def _decode(value: Any, objects: dict[int, Object]) -> Any:
@@ -137,6 +139,8 @@ def _decode(value: Any, objects: dict[int, Object]) -> Any:
     kind, *rest = value
     if kind == "object":
         return objects[rest[0]]
+    if kind == "cap":
+        return Capability(objects[rest[0]], rest[1])
     if kind == "dict":
         return {_decode(k, objects): _decode(v, objects) for k, v in rest}
     items = [_decode(item, objects) for item in rest]
@@ -144,5 +148,4 @@ def _decode(value: Any, objects: dict[int, Object]) -> Any:
         return items
     if kind == "tuple":
         return tuple(items)
-    named = {made.__name__: made for made in _TUPLES}
-    return named[kind](*items)
+    raise ValueError(f"no value is a {kind!r}")

@@ -9,10 +9,27 @@ below: object and protocol to function.
 from collections.abc import Callable
 from typing import Any
 
-from kernel import abi, control, ipc, log, utcb
-from kernel.abi import Errno, IpcError, Protocol, Rights
+from kernel import abi, control, log, utcb
+from kernel.abi import (
+    CAP_OPERATION,
+    CAP_REPLY_BIT,
+    CAP_SHIFT,
+    CAP_SPECIAL,
+    LABEL_RIGHTS,
+    OP_RECV,
+    OP_REPLY,
+    OP_SEND,
+    OPERATION_SET,
+    TAG_ERROR,
+    TAG_LABEL_SHIFT,
+    Errno,
+    IpcError,
+    Protocol,
+    Rights,
+)
 from kernel.errors import GuestFault
 from kernel.events import Invocation, Refused
+from kernel.ipc import begin, bind, fail, take_reply, wait_on_self
 from kernel.objects import (
     IMPLICIT,
     RECEIVING,
@@ -34,53 +51,53 @@ def invoke(kernel: Kernel, thread: Thread) -> None:
     """Do the system call that `thread` trapped with; on return somebody may run, or nobody."""
     context = thread.context
     selector = context.selector
-    operation = selector & abi.CAP_OPERATION
+    operation = selector & CAP_OPERATION
     thread.operation = operation
     # The error flag is for results only (ABI 3).
-    context.tag = thread.tag = tag = context.tag & ~abi.TAG_ERROR
+    context.tag = thread.tag = tag = context.tag & ~TAG_ERROR
     kernel.cost += kernel.costs.system_call
-    if operation & abi.OP_REPLY:
-        if operation not in abi.OPERATIONS:
+    if operation & OP_REPLY:
+        if not OPERATION_SET >> operation & 1:
             _refuse_operation(kernel, thread)
             return
-        explicit = selector & abi.CAP_SPECIAL == abi.CAP_REPLY_BIT
-        reply = ipc.take_reply(thread, selector >> abi.CAP_SHIFT if explicit else IMPLICIT)
-        if reply is None:
-            ipc.fail(kernel, thread, IpcError.NOT_EXISTENT)
+        explicit = selector & CAP_SPECIAL == CAP_REPLY_BIT
+        caller = take_reply(thread, selector >> CAP_SHIFT if explicit else IMPLICIT)
+        if caller is None:
+            fail(kernel, thread, IpcError.NOT_EXISTENT)
             return
-        caller = reply.caller
         if caller.state == RECEIVING:
             # Whoever holds the reply capability answers, not only the thread that was called.
             caller.partner = thread
-        ipc.begin(kernel, thread, caller, label=context.label, rights=reply.rights, via=0)
+        begin(kernel, thread, caller, label=context.label, rights=caller.rights, via=0)
         return
     target: Object
-    if selector & abi.CAP_SPECIAL:
+    if selector & CAP_SPECIAL:
         target, rights = thread, _SELF_RIGHTS
     else:
-        cap = thread.task.caps.get(selector >> abi.CAP_SHIFT)
+        cap = thread.task.caps.get(selector >> CAP_SHIFT)
         if cap is None:
-            ipc.fail(kernel, thread, IpcError.NOT_EXISTENT)
+            fail(kernel, thread, IpcError.NOT_EXISTENT)
             return
-        target, rights = cap
-    if operation not in abi.OPERATIONS:
+        target, rights = cap.object, cap.rights
+    if not OPERATION_SET >> operation & 1:
         _refuse_operation(kernel, thread)
         return
-    protocol = tag >> abi.TAG_LABEL_SHIFT if operation & abi.OP_SEND else 0
+    protocol = tag >> TAG_LABEL_SHIFT if operation & OP_SEND else 0
     if isinstance(target, Gate):
+        gate = target
         if protocol != kernel.kobject_label or not rights & Rights.SERVER:
-            bound = target.thread
-            ipc.begin(
+            bound = gate.thread
+            begin(
                 kernel,
                 thread,
-                target if bound is None else bound,
-                label=target.label | rights & abi.LABEL_RIGHTS,
+                gate if bound is None else bound,
+                label=gate.label | rights & LABEL_RIGHTS,
                 rights=rights,
-                via=target.number,
+                via=gate.number,
             )
             return
     elif isinstance(target, Thread) and protocol != kernel.thread_label:
-        ipc.begin(kernel, thread, target, label=context.label, rights=rights, via=0)
+        begin(kernel, thread, target, label=context.label, rights=rights, via=0)
         return
     _invoke_object(kernel, thread, target, rights)
 
@@ -98,10 +115,10 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
             _report(kernel, thread, target, request, fault.refused)
         answer = Answer(-fault.error)
         if isinstance(fault.error, IpcError):
-            ipc.fail(kernel, thread, fault.error)
+            fail(kernel, thread, fault.error)
             return
     context = thread.context
-    wants = thread.operation & abi.OP_RECV
+    wants = thread.operation & OP_RECV
     words: tuple[int, ...] = ()
     if isinstance(answer, Answer) and wants:
         words = answer.words
@@ -126,11 +143,11 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
             )
         )
     if isinstance(answer, NoReply) and wants:
-        ipc.wait_on_self(kernel, thread)
+        wait_on_self(kernel, thread)
 
 
 def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply:
-    if not request.caller.operation & abi.OP_SEND:
+    if not request.caller.operation & OP_SEND:
         raise GuestFault(Errno.EINVAL)
     for kind, protocol, serve in _TABLE:
         if isinstance(target, kind) and request.tag.label == protocol:
@@ -153,9 +170,9 @@ def _task(kernel: Kernel, task: Task, request: Request) -> Answer:
 
 
 def _cap_at(task: Task, selector: int) -> Object | None:
-    if selector & abi.CAP_SPECIAL:
+    if selector & CAP_SPECIAL:
         return None
-    cap = task.caps.get(selector >> abi.CAP_SHIFT)
+    cap = task.caps.get(selector >> CAP_SHIFT)
     return cap.object if cap is not None else None
 
 
@@ -172,11 +189,11 @@ def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
             request.require_rights(Rights.S | Rights.SERVER)
             cap = request.item()
             label = request.word(1)
-            if not isinstance(cap.object, Thread) or label & abi.LABEL_RIGHTS:
+            if not isinstance(cap.object, Thread) or label & LABEL_RIGHTS:
                 raise GuestFault(Errno.EINVAL)
             if not cap.rights & Rights.S:
                 raise GuestFault(Errno.EPERM)
-            ipc.bind(kernel, gate, cap.object, label)
+            bind(kernel, gate, cap.object, label)
             return Answer()
         case abi.GATE_GET_INFO:
             return Answer(0, (gate.label,))

@@ -13,8 +13,25 @@ the sender stopped.
 
 from bisect import insort
 
-from kernel import abi, timeout, utcb
-from kernel.abi import IpcError
+from kernel.abi import (
+    CALL,
+    CAP_REPLY_BIT,
+    CAP_SHIFT,
+    CAP_SPECIAL,
+    LABEL_RIGHTS,
+    OP_OPEN_WAIT,
+    OP_RECV,
+    OP_SEND,
+    REPLY_AND_CALL,
+    TAG_ERROR,
+    TAG_ITEMS,
+    TAG_ITEMS_SHIFT,
+    TAG_SCHEDULE,
+    TAG_WORDS,
+    TIMEOUT_NEVER,
+    TIMEOUT_ZERO,
+    IpcError,
+)
 from kernel.events import Failure, Transfer
 from kernel.objects import (
     DEAD,
@@ -24,13 +41,15 @@ from kernel.objects import (
     REPLY_PAGES,
     SENDING,
     Gate,
-    Reply,
     Task,
     Thread,
 )
 from kernel.state import Kernel
+from kernel.timeout import NEVER, deadline_of
+from kernel.utcb import ERROR as ERROR_WORD
+from kernel.utcb import MR_COUNT
 
-_CALLS = (abi.CALL, abi.REPLY_AND_CALL)
+_CALLS = (CALL, REPLY_AND_CALL)
 
 
 def begin(
@@ -53,13 +72,13 @@ def begin(
     thread.rights = rights
     thread.via = via
     thread.source = None
-    if operation & abi.OP_RECV:
-        if not operation & abi.OP_OPEN_WAIT:
+    if operation & OP_RECV:
+        if not operation & OP_OPEN_WAIT:
             thread.source = partner
         elif not _choose_reply_slot(kernel, thread, context.selector):
             fail(kernel, thread, IpcError.NO_REPLY_CAP)
             return
-    if not operation & abi.OP_SEND:
+    if not operation & OP_SEND:
         _receive(kernel, thread, None)
         return
     if isinstance(partner, Gate):
@@ -87,7 +106,7 @@ def wait_on_self(kernel: Kernel, thread: Thread) -> None:
     It is an open wait if the caller asked for one, else nothing can end it but its timeout.
     """
     thread.source = thread
-    if thread.operation & abi.OP_OPEN_WAIT:
+    if thread.operation & OP_OPEN_WAIT:
         thread.source = None
         if not _choose_reply_slot(kernel, thread, thread.context.selector):
             fail(kernel, thread, IpcError.NO_REPLY_CAP)
@@ -102,7 +121,7 @@ def bind(kernel: Kernel, gate: Gate, thread: Thread, label: int) -> None:
     waiting, gate.senders = gate.senders, []
     for sender in waiting:
         sender.target = thread
-        sender.label = label | sender.rights & abi.LABEL_RIGHTS
+        sender.label = label | sender.rights & LABEL_RIGHTS
         if sender.source is gate:
             sender.source = thread
         _insert(thread.senders, sender)
@@ -122,15 +141,15 @@ def fail(kernel: Kernel, thread: Thread, error: IpcError) -> None:
     cancel_timeout(kernel, thread)
     if thread.state == SENDING:
         _leave_queue(thread)
-    if thread.operation & abi.OP_RECV:
+    if thread.operation & OP_RECV:
         drop_reply(thread)
     thread.state = READY
     thread.expired = False
     target = thread.target or thread.source
     thread.target = thread.partner = None
     receiving = error & 1 and error != IpcError.NO_REPLY_CAP
-    thread.context.tag = abi.TAG_ERROR | (thread.tag if receiving else 0)
-    thread.utcb.store(utcb.ERROR, error)
+    thread.context.tag = TAG_ERROR | (thread.tag if receiving else 0)
+    thread.utcb.store(ERROR_WORD, error)
     if kernel.recorder is not None:
         machine = kernel.machine
         kernel.recorder.record(
@@ -164,6 +183,16 @@ def expire(kernel: Kernel, thread: Thread) -> None:
     fail(kernel, thread, IpcError.SEND_TIMEOUT if sending else IpcError.RECEIVE_TIMEOUT)
 
 
+def expire_until(kernel: Kernel, now: int) -> None:
+    """End every IPC whose timeout is over at cycle `now`, by cycle and thread number."""
+    timeouts = kernel.timeouts
+    while timeouts and timeouts[0][0] <= now:
+        thread = kernel.objects[timeouts[0][1]]
+        assert isinstance(thread, Thread), "timeouts are of threads"
+        expire(kernel, thread)
+        kernel.scheduler.wake(thread, now)
+
+
 def bury(kernel: Kernel, thread: Thread) -> None:
     """Take a thread that is dead out of everybody's way.
 
@@ -178,7 +207,7 @@ def bury(kernel: Kernel, thread: Thread) -> None:
     thread.target = thread.partner = None
     kernel.scheduler.forget(thread)
     if thread.reply is not None:
-        thread.reply.caller.replier = None
+        thread.reply.replier = None
         thread.reply = None
     for sender in list(thread.senders):
         cancel(kernel, sender)
@@ -191,37 +220,40 @@ def drop_reply(caller: Thread) -> None:
         return
     caller.replier = None
     if isinstance(holder, Task):
-        for index, reply in holder.reply_slots.items():
-            if reply.caller is caller:
+        for index, waiting in holder.reply_slots.items():
+            if waiting is caller:
                 del holder.reply_slots[index]
                 return
-    elif holder.reply is not None and holder.reply.caller is caller:
+    elif holder.reply is caller:
         holder.reply = None
 
 
-def take_reply(thread: Thread, slot: int) -> Reply | None:
-    """Fetch and clear a reply slot of `thread`; None if it is empty."""
+def take_reply(thread: Thread, slot: int) -> Thread | None:
+    """Empty a reply slot of `thread` and give the caller that it answered, if any.
+
+    The rights of a reply capability are those of the call: the caller still has them.
+    """
     if slot == IMPLICIT:
-        reply = thread.reply
+        caller = thread.reply
         thread.reply = None
     else:
-        reply = thread.task.reply_slots.pop(slot, None)
-    if reply is not None:
-        reply.caller.replier = None
-    return reply
+        caller = thread.task.reply_slots.pop(slot, None)
+    if caller is not None:
+        caller.replier = None
+    return caller
 
 
 def cancel_timeout(kernel: Kernel, thread: Thread) -> None:
     """Forget `thread`'s pending timeout, if it has one."""
-    if thread.deadline != timeout.NEVER:
+    if thread.deadline != NEVER:
         kernel.timeouts.remove((thread.deadline, thread.number))
-        thread.deadline = timeout.NEVER
+        thread.deadline = NEVER
 
 
 def _choose_reply_slot(kernel: Kernel, thread: Thread, selector: int) -> bool:
     # Bit 10 without bit 11 names an explicit slot (ABI 1.3).
-    if selector & abi.CAP_SPECIAL == abi.CAP_REPLY_BIT:
-        slot = selector >> abi.CAP_SHIFT
+    if selector & CAP_SPECIAL == CAP_REPLY_BIT:
+        slot = selector >> CAP_SHIFT
         if slot >= kernel.arch.reply_limit or not _has_room(kernel, thread.task, slot):
             return False
         thread.reply_slot = slot
@@ -244,7 +276,7 @@ def _queue(kernel: Kernel, thread: Thread, target: Thread | Gate) -> None:
     # The receiver is not ready: wait in its queue (ABI 4.7).
     code = thread.context.timeout >> 16 & 0xFFFF
     thread.target = target
-    if code == abi.TIMEOUT_ZERO or not _arm(kernel, thread, code):
+    if code == TIMEOUT_ZERO or not _arm(kernel, thread, code):
         fail(kernel, thread, IpcError.SEND_TIMEOUT)
         return
     thread.state = SENDING
@@ -268,10 +300,10 @@ def _leave_queue(thread: Thread) -> None:
 
 def _arm(kernel: Kernel, thread: Thread, code: int) -> bool:
     # False if the timeout has passed already.
-    if code == abi.TIMEOUT_NEVER:
+    if code == TIMEOUT_NEVER:
         return True
     machine = kernel.machine
-    deadline = timeout.deadline_of(
+    deadline = deadline_of(
         code,
         thread.utcb,
         now=machine.now,
@@ -292,18 +324,18 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     and words have been delivered (ABI 3).
     """
     tag = sender.tag
-    count = tag & abi.TAG_WORDS
+    count = tag & TAG_WORDS
     recorder = kernel.recorder
     old = receiver.utcb.load_words(count) if recorder is not None else ()
     sender.utcb.copy(receiver.utcb, count)
     error = 0
-    if tag >> abi.TAG_ITEMS_SHIFT & abi.TAG_ITEMS and not _copy_items(kernel, sender, receiver):
+    if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS and not _copy_items(kernel, sender, receiver):
         error = IpcError.RECEIVE_CUT
-        receiver.utcb.store(utcb.ERROR, error)
+        receiver.utcb.store(ERROR_WORD, error)
     context = receiver.context
-    context.tag = tag | abi.TAG_ERROR if error else tag
+    context.tag = tag | TAG_ERROR if error else tag
     context.label = sender.label
-    if receiver.deadline != timeout.NEVER:
+    if receiver.deadline != NEVER:
         cancel_timeout(kernel, receiver)
     if receiver.partner is None:
         if sender.operation in _CALLS and sender.source is receiver:
@@ -314,9 +346,7 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     receiver.expired = False
     kernel.cost += kernel.costs.transfer + count * kernel.costs.word
     if kernel.probe is not None:
-        kernel.probe.undefined_words(
-            receiver.number, receiver.utcb.words[count : utcb.MR_COUNT]
-        )
+        kernel.probe.undefined_words(receiver.number, receiver.utcb.words[count:MR_COUNT])
     if recorder is not None:
         recorder.record(
             Transfer(
@@ -343,10 +373,10 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
 
 def _copy_items(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     # Only void items can be transferred yet: they need no receive buffer (ABI 4.9).
-    words = sender.tag & abi.TAG_WORDS
-    items = sender.tag >> abi.TAG_ITEMS_SHIFT & abi.TAG_ITEMS
+    words = sender.tag & TAG_WORDS
+    items = sender.tag >> TAG_ITEMS_SHIFT & TAG_ITEMS
     for k in range(words, words + 2 * items, 2):
-        if k + 2 > utcb.MR_COUNT or sender.utcb.load(k):
+        if k + 2 > MR_COUNT or sender.utcb.load(k):
             return False
         receiver.utcb.store(k, 0)
     return True
@@ -354,25 +384,24 @@ def _copy_items(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
 
 def _give_reply(caller: Thread, receiver: Thread) -> None:
     # A slot that is still full loses its old caller, who then waits for nobody (ABI 4.6).
-    reply = Reply(caller, caller.rights)
     slot = receiver.reply_slot
     if slot == IMPLICIT:
         if receiver.reply is not None:
-            receiver.reply.caller.replier = None
-        receiver.reply = reply
+            receiver.reply.replier = None
+        receiver.reply = caller
         caller.replier = receiver
     else:
         task = receiver.task
         lost = task.reply_slots.get(slot)
         if lost is not None:
-            lost.caller.replier = None
-        task.reply_slots[slot] = reply
+            lost.replier = None
+        task.reply_slots[slot] = caller
         caller.replier = task
 
 
 def _after_send(kernel: Kernel, thread: Thread, receiver: Thread) -> None:
     """Go on with the caller of a system call whose message has just reached `receiver`."""
-    if thread.operation & abi.OP_RECV:
+    if thread.operation & OP_RECV:
         _receive(kernel, thread, receiver)
     else:
         kernel.scheduler.wake(receiver, kernel.machine.now)
@@ -409,7 +438,7 @@ def _receive(kernel: Kernel, thread: Thread, receiver: Thread | None) -> None:
     if receiver is None:
         scheduler.block()
         return
-    donates = not thread.tag & abi.TAG_SCHEDULE and (
+    donates = not thread.tag & TAG_SCHEDULE and (
         source is not None or scheduler.owner is not thread
     )
     if donates:
@@ -420,7 +449,7 @@ def _receive(kernel: Kernel, thread: Thread, receiver: Thread | None) -> None:
         scheduler.block()
 
 
-_YIELD = abi.TIMEOUT_ZERO << 16 | abi.TIMEOUT_ZERO
+_YIELD = TIMEOUT_ZERO << 16 | TIMEOUT_ZERO
 
 
 def _eligible(receiver: Thread) -> Thread | None:
@@ -445,7 +474,7 @@ def _pull(kernel: Kernel, receiver: Thread, sender: Thread) -> None:
         _leave_queue(sender)
         sender.target = None
         sender.state = READY
-        if not _transfer(kernel, sender, receiver) or not sender.operation & abi.OP_RECV:
+        if not _transfer(kernel, sender, receiver) or not sender.operation & OP_RECV:
             break
         sender.state = RECEIVING
         sender.partner = sender.source

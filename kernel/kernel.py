@@ -2,14 +2,16 @@
 
 Rule 1: cycles of kernel work are charged here and nowhere else.
 Rule 2: at one cycle the budget comes first, then timeouts by cycle and thread number,
-then the time slice.  A trap that passes a deadline is handled first.
+then the time slice.  A trap that passes a deadline is handled first; the machine sees that
+the deadline has passed before anything else runs.
 """
 
-from kernel import ipc, port
 from kernel.events import End, Outcome, Switch
 from kernel.fault import exception, page_fault
 from kernel.invoke import invoke
+from kernel.ipc import expire, expire_until
 from kernel.objects import Thread
+from kernel.port import EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 from kernel.state import Kernel
 
 
@@ -23,42 +25,42 @@ def run(kernel: Kernel, until: int) -> Outcome:
     scheduler = kernel.scheduler
     timeouts = kernel.timeouts
     while True:
-        now = machine.now
-        if now >= until:
-            return Outcome.FAULT if kernel.faults else Outcome.BUDGET
-        while timeouts and timeouts[0][0] <= now:
-            _expire_first(kernel, now)
-        if now >= scheduler.slice_end and scheduler.current is not None:
-            scheduler.rotate(now)
-        thread = scheduler.current or scheduler.pick(now)
+        thread = scheduler.current
         if thread is None:
-            if not timeouts:
-                return Outcome.FAULT if kernel.faults else Outcome.IDLE
-            machine.advance(min(timeouts[0][0], until))
-            continue
+            now = machine.now
+            thread = scheduler.pick(now)
+            if thread is None:
+                if now >= until or not timeouts:
+                    return _outcome(kernel, Outcome.BUDGET if now >= until else Outcome.IDLE)
+                machine.advance(min(timeouts[0][0], until))
+                expire_until(kernel, machine.now)
+                continue
         if thread.expired:
-            ipc.expire(kernel, thread)
+            expire(kernel, thread)
         if thread.number != kernel.running:
             _switch(kernel, thread)
         deadline = min(until, scheduler.slice_end)
         if timeouts and timeouts[0][0] < deadline:
             deadline = timeouts[0][0]
         trap = machine.run(thread.context, deadline)
-        if trap == port.SYSTEM_CALL:
+        if trap == SYSTEM_CALL:
             invoke(kernel, thread)
-        elif trap == port.PAGE_FAULT:
+        elif trap == PAGE_FAULT:
             page_fault(kernel, thread)
-        elif trap == port.EXCEPTION:
+        elif trap == EXCEPTION:
             exception(kernel, thread)
-        if kernel.cost:
-            machine.charge(kernel.cost)
-            kernel.cost = 0
-        if (
-            kernel.probe is not None
-            and trap != port.DEADLINE
-            and scheduler.current is not None
-            and kernel.probe.choose("preempt", 2)
-        ):
+        else:
+            now = machine.now
+            if now >= until:
+                return _outcome(kernel, Outcome.BUDGET)
+            expire_until(kernel, now)
+            if now >= scheduler.slice_end:
+                scheduler.rotate(now)
+            continue
+        machine.charge(kernel.cost)
+        kernel.cost = 0
+        probe = kernel.probe
+        if probe is not None and scheduler.current is not None and probe.choose("preempt", 2):
             scheduler.rotate(machine.now)
 
 
@@ -69,12 +71,8 @@ def end(kernel: Kernel, outcome: Outcome) -> None:
         kernel.recorder.record(End(machine.now, machine.instructions, outcome))
 
 
-def _expire_first(kernel: Kernel, now: int) -> None:
-    _, number = kernel.timeouts[0]
-    thread = kernel.objects[number]
-    assert isinstance(thread, Thread), "timeouts are of threads"
-    ipc.expire(kernel, thread)
-    kernel.scheduler.wake(thread, now)
+def _outcome(kernel: Kernel, outcome: Outcome) -> Outcome:
+    return Outcome.FAULT if kernel.faults else outcome
 
 
 def _switch(kernel: Kernel, thread: Thread) -> None:

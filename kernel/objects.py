@@ -7,7 +7,7 @@ who runs in `kernel.scheduler`, and nowhere else.
 Every object has a number, unique in its kernel and never used again.
 """
 
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from kernel import abi, timeout
 from kernel.message import Utcb
@@ -30,7 +30,7 @@ class Task:
     def __init__(self, number: int) -> None:
         self.number = number
         self.caps: dict[int, Capability] = {}
-        self.reply_slots: dict[int, Reply] = {}  # the explicit ones that are full
+        self.reply_slots: dict[int, Thread] = {}  # the explicit ones: whom each answers
         self.reply_pages: list[int] = []  # those that have room for explicit ones
         self.pages: dict[int, tuple[int, int]] = {}  # address -> (frame, rights)
         self.utcbs = 0  # threads that got a UTCB here
@@ -91,7 +91,7 @@ class Thread:
         self.senders: list[Thread] = []  # by priority, first come first among equals
         self.deadline = timeout.NEVER  # of its pending timeout
         self.expired = False  # its receive timeout is over, and it has not yet run to see it
-        self.reply: Reply | None = None  # the implicit reply capability
+        self.reply: Thread | None = None  # the implicit reply capability: whom it answers
         self.reply_slot = IMPLICIT  # where its open wait puts the next reply capability
         self.replier: Thread | Task | None = None  # who holds the reply capability to it
         # The invocation in progress, as the guest gave it
@@ -109,13 +109,6 @@ class Thread:
     def waits_for(self, sender: "Thread") -> bool:
         """Answer whether a message of `sender` would be taken at once."""
         return self.state == RECEIVING and (self.partner is None or self.partner is sender)
-
-
-class Reply(NamedTuple):
-    """A reply capability: whom to answer, with the rights that the call came with."""
-
-    caller: Thread
-    rights: int
 
 
 REPLY_PAGES = 64  # pages of kernel memory that a task may have for reply slots
@@ -169,8 +162,11 @@ class SchedulerObject:
 Object: TypeAlias = Task | Thread | Gate | Log | Factory | SchedulerObject
 
 
-class Capability(NamedTuple):
-    """A right to an object."""
+class Capability:
+    """A right to an object; never changed once it is made."""
 
-    object: Object
-    rights: int
+    __slots__ = ("object", "rights")
+
+    def __init__(self, object: Object, rights: int) -> None:
+        self.object = object
+        self.rights = rights

@@ -10,17 +10,18 @@ time slice ended to the back.
 from kernel.objects import Thread
 
 LEVELS = 256
+NOBODY = -1  # below all priorities
 
 
 class Scheduler:
     """Ready threads by priority, and who runs on whose time slice."""
 
-    __slots__ = ("current", "levels", "occupied", "owner", "slice", "slice_end")
+    __slots__ = ("current", "highest", "levels", "owner", "slice", "slice_end")
 
     def __init__(self, slice_cycles: int) -> None:
         self.slice = slice_cycles
         self.levels: list[list[Thread]] = [[] for _ in range(LEVELS)]
-        self.occupied = 0  # bit p: level p is not empty
+        self.highest = NOBODY  # no level above this one has a thread
         self.current: Thread | None = None
         self.owner: Thread | None = None  # of the scheduling context in use
         self.slice_end = 0  # when the owner's slice is used up
@@ -30,16 +31,13 @@ class Scheduler:
         assert not thread.queued, "a thread is in the ready list once"
         level = self.levels[thread.priority]
         level.insert(0 if front else len(level), thread)
-        self.occupied |= 1 << thread.priority
+        self.highest = max(self.highest, thread.priority)
         thread.queued = True
 
     def remove(self, thread: Thread) -> None:
         """Take a thread out of the list if it is there."""
         if thread.queued:
-            level = self.levels[thread.priority]
-            level.remove(thread)
-            if not level:
-                self.occupied &= ~(1 << thread.priority)
+            self.levels[thread.priority].remove(thread)
             thread.queued = False
 
     def wake(self, thread: Thread, now: int) -> None:
@@ -67,13 +65,15 @@ class Scheduler:
 
     def pick(self, now: int) -> Thread | None:
         """Let the first of the highest ready threads run; None if there is none."""
-        if not self.occupied:
-            return None
-        level = self.levels[self.occupied.bit_length() - 1]
-        thread = level[0]
-        self.remove(thread)
-        self._run(thread, now)
-        return thread
+        while self.highest > NOBODY:
+            level = self.levels[self.highest]
+            if level:
+                thread = level[0]
+                self.remove(thread)
+                self._run(thread, now)
+                return thread
+            self.highest -= 1
+        return None
 
     def rotate(self, now: int) -> None:
         """End the running time slice: the current thread goes to the back of its level."""

@@ -7,6 +7,7 @@ from kernel import abi, utcb
 from kernel.message import Utcb
 
 NEVER = -1
+LATEST = 1 << 62  # no deadline is later, so that all fit a signed 64-bit integer
 CLOCK_BITS = 64
 
 
@@ -34,9 +35,9 @@ def deadline_of(code: int, message: Utcb, *, now: int, cpu_khz: int, word: int) 
         clock = 0
         for k in range(count):
             clock |= message.load(utcb.BR + index + k) << (word * 8 * k)
-        return cycles_of(clock, cpu_khz=cpu_khz)
+        return min(cycles_of(clock, cpu_khz=cpu_khz), LATEST)
     mantissa = code & abi.TIMEOUT_MANTISSA
     if not mantissa:
         return now
     exponent = code >> abi.TIMEOUT_EXPONENT_SHIFT & abi.TIMEOUT_EXPONENT
-    return now + cycles_of(mantissa << exponent, cpu_khz=cpu_khz)
+    return min(now + cycles_of(mantissa << exponent, cpu_khz=cpu_khz), LATEST)

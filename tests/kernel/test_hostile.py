@@ -93,15 +93,14 @@ def check_invariants(desk: Desk) -> None:
         if expected:
             assert thread.state in (SENDING, RECEIVING)
         assert thread.state in (READY, SENDING, RECEIVING, STUCK, DEAD)
-        slots = [t.reply for t in threads if t.reply is not None and t.reply.caller is thread]
+        slots = [t.reply for t in threads if t.reply is thread]
         tasks = {other.task.number: other.task for other in threads}.values()
         explicit = [reply for task in tasks for reply in task.reply_slots.values()]
-        slots += [reply for reply in explicit if reply.caller is thread]
+        slots += [reply for reply in explicit if reply is thread]
         assert len(slots) == (0 if thread.replier is None else 1)
         assert thread.utcb.load(63) == thread.utcb_address
     assert kernel.timeouts == sorted(kernel.timeouts)
-    occupied = sum(1 << p for p, level in enumerate(kernel.scheduler.levels) if level)
-    assert kernel.scheduler.occupied == occupied
+    assert not any(kernel.scheduler.levels[kernel.scheduler.highest + 1 :])
 
 
 @given(

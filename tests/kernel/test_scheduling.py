@@ -71,10 +71,10 @@ def test_the_schedule_flag_suppresses_donation(desk: Desk) -> None:
     gate = desk.cap(client, 0x20, server)
     desk.program(
         client,
-        SysCall(SELF | abi.RECEIVE, timeout=20),
+        SysCall(SELF | abi.RECEIVE, timeout=25),
         SysCall(gate | abi.CALL, tag(flags=abi.TAG_SCHEDULE)),
     )
-    desk.program(middle, SysCall(SELF | abi.RECEIVE, timeout=20), Work(10))
+    desk.program(middle, SysCall(SELF | abi.RECEIVE, timeout=20), Work(10_000))
 
     desk.run()
 

@@ -1,0 +1,2 @@
+cdef class Costs:
+    cdef public long long system_call, transfer, word, space_switch, fault

@@ -1,0 +1,21 @@
+cimport cython
+
+from kernel.invoke cimport invoke
+from kernel.ipc cimport expire, expire_until
+from kernel.objects cimport Thread
+from kernel.scheduler cimport Scheduler
+from kernel.state cimport Kernel
+
+cdef int EXCEPTION, PAGE_FAULT, SYSTEM_CALL
+
+
+@cython.locals(
+    scheduler=Scheduler,
+    timeouts=list,
+    thread=Thread,
+    now=cython.longlong,
+    deadline=cython.longlong,
+    trap=cython.int,
+)
+cpdef run(Kernel kernel, long long until)
+cdef _switch(Kernel kernel, Thread thread)

@@ -1,0 +1,50 @@
+# What the compiled kernel keeps as C values.  `deadline` and `slice_left` are cycles below
+# 2**62, words are unsigned: see timeout.LATEST.
+
+from kernel.message cimport Utcb
+
+
+cdef class Task:
+    cdef public int number
+    cdef public dict caps, pages, reply_slots
+    cdef public list reply_pages
+    cdef public int utcbs
+
+
+cdef class Thread:
+    cdef public int number
+    cdef public Task task
+    cdef public object context
+    cdef public Utcb utcb
+    cdef public unsigned long long utcb_address, utcb_frame
+    cdef public unsigned long long pager, handler
+    cdef public int priority
+    cdef public long long slice_left
+    cdef public bint queued
+    cdef public int state
+    cdef public object target, partner, source
+    cdef public int queue_priority
+    cdef public list senders
+    cdef public long long deadline
+    cdef public bint expired
+    cdef public Thread reply
+    cdef public int reply_slot
+    cdef public object replier
+    cdef public int operation
+    cdef public unsigned long long tag, label
+    cdef public int rights, via
+
+    cpdef bint is_runnable(self)
+    cpdef bint waits_for(self, Thread sender)
+
+
+cdef class Gate:
+    cdef public int number
+    cdef public Thread thread
+    cdef public unsigned long long label
+    cdef public list senders
+
+
+cdef class Capability:
+    cdef public object object
+    cdef public int rights

@@ -1,0 +1,15 @@
+from kernel.cost cimport Costs
+from kernel.scheduler cimport Scheduler
+
+
+cdef class Kernel:
+    cdef public object arch, machine, recorder, probe
+    cdef public Costs costs
+    cdef public long long cost
+    cdef public unsigned long long kobject_label, thread_label
+    cdef public int number, running, faults
+    cdef public object logged, frame, shared_frame
+    cdef public dict objects
+    cdef public list timeouts
+    cdef public Scheduler scheduler
+    cdef public object log, factory, scheduler_object
