@@ -14,7 +14,6 @@ the sender stopped.
 from bisect import insort
 
 from kernel.abi import (
-    CALL,
     CAP_REPLY_BIT,
     CAP_SHIFT,
     CAP_SPECIAL,
@@ -22,7 +21,6 @@ from kernel.abi import (
     OP_OPEN_WAIT,
     OP_RECV,
     OP_SEND,
-    REPLY_AND_CALL,
     TAG_ERROR,
     TAG_ITEMS,
     TAG_ITEMS_SHIFT,
@@ -49,7 +47,7 @@ from kernel.timeout import NEVER, deadline_of
 from kernel.utcb import ERROR as ERROR_WORD
 from kernel.utcb import MR_COUNT
 
-_CALLS = (CALL, REPLY_AND_CALL)
+OP_CALL = OP_SEND | OP_RECV  # a call if the receive is from the one who was sent to
 
 
 def begin(
@@ -84,20 +82,21 @@ def begin(
     if isinstance(partner, Gate):
         _queue(kernel, thread, partner)
         return
-    if partner.state == DEAD:
-        thread.target = partner
+    receiver = partner
+    if receiver.state == DEAD:
+        thread.target = receiver
         fail(kernel, thread, IpcError.NOT_EXISTENT)
         return
-    if partner.state == RECEIVING:
-        if partner.partner is thread:
-            drop_reply(partner)
-        if partner.waits_for(thread):
-            if _transfer(kernel, thread, partner):
-                _after_send(kernel, thread, partner)
+    if receiver.state == RECEIVING:
+        if receiver.partner is thread:
+            drop_reply(receiver)
+        if receiver.waits_for(thread):
+            if _transfer(kernel, thread, receiver):
+                _after_send(kernel, thread, receiver)
             else:
-                kernel.scheduler.wake(partner, kernel.machine.now)
+                kernel.scheduler.wake(receiver, kernel.machine.now)
             return
-    _queue(kernel, thread, partner)
+    _queue(kernel, thread, receiver)
 
 
 def wait_on_self(kernel: Kernel, thread: Thread) -> None:
@@ -338,7 +337,7 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     if receiver.deadline != NEVER:
         cancel_timeout(kernel, receiver)
     if receiver.partner is None:
-        if sender.operation in _CALLS and sender.source is receiver:
+        if sender.operation & OP_CALL == OP_CALL and sender.source is receiver:
             _give_reply(sender, receiver)
     else:
         receiver.partner = None
@@ -419,7 +418,8 @@ def _receive(kernel: Kernel, thread: Thread, receiver: Thread | None) -> None:
         if receiver is not None:
             scheduler.wake(receiver, kernel.machine.now)
         return
-    if isinstance(source, Thread) and source.state == DEAD:
+    partner = source if isinstance(source, Thread) else None
+    if partner is not None and partner.state == DEAD:
         # A closed receive from a thread that is dead can never end (ABI 3, code 5).
         thread.state = READY
         fail(kernel, thread, IpcError.RECEIVE_NOT_EXISTENT)

@@ -19,3 +19,4 @@ cdef int EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 )
 cpdef run(Kernel kernel, long long until)
 cdef _switch(Kernel kernel, Thread thread)
+cdef _charge(Kernel kernel)

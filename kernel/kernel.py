@@ -27,6 +27,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
     while True:
         thread = scheduler.current
         if thread is None:
+            _charge(kernel)
             now = machine.now
             thread = scheduler.pick(now)
             if thread is None:
@@ -42,6 +43,8 @@ def run(kernel: Kernel, until: int) -> Outcome:
         deadline = min(until, scheduler.slice_end)
         if timeouts and timeouts[0][0] < deadline:
             deadline = timeouts[0][0]
+        if kernel.cost:
+            _charge(kernel)
         trap = machine.run(thread.context, deadline)
         if trap == SYSTEM_CALL:
             invoke(kernel, thread)
@@ -57,10 +60,9 @@ def run(kernel: Kernel, until: int) -> Outcome:
             if now >= scheduler.slice_end:
                 scheduler.rotate(now)
             continue
-        machine.charge(kernel.cost)
-        kernel.cost = 0
         probe = kernel.probe
         if probe is not None and scheduler.current is not None and probe.choose("preempt", 2):
+            _charge(kernel)
             scheduler.rotate(machine.now)
 
 
@@ -75,14 +77,22 @@ def _outcome(kernel: Kernel, outcome: Outcome) -> Outcome:
     return Outcome.FAULT if kernel.faults else outcome
 
 
+def _charge(kernel: Kernel) -> None:
+    # Once for all work since a thread ran, so that the clock is asked as rarely as possible.
+    kernel.machine.charge(kernel.cost)
+    kernel.cost = 0
+
+
 def _switch(kernel: Kernel, thread: Thread) -> None:
     # Another address space has a cold TLB; that is most of what a switch costs.
-    machine = kernel.machine
-    previous = kernel.objects.get(kernel.running)
-    if not isinstance(previous, Thread) or previous.task is not thread.task:
-        machine.charge(kernel.costs.space_switch)
-    if kernel.recorder is not None:
-        kernel.recorder.record(
-            Switch(machine.now, machine.instructions, kernel.running, thread.number)
-        )
+    if thread.task.number != kernel.space:
+        kernel.cost += kernel.costs.space_switch
+        kernel.space = thread.task.number
+    previous = kernel.running
     kernel.running = thread.number
+    if kernel.recorder is not None:
+        _charge(kernel)
+        machine = kernel.machine
+        kernel.recorder.record(
+            Switch(machine.now, machine.instructions, previous, thread.number)
+        )

@@ -13,11 +13,13 @@ class Utcb:
     fault.  Values are unsigned words of the machine's size.
     """
 
-    __slots__ = ("words",)
+    __slots__ = ("raw", "word", "words")
 
     def __init__(self, words: memoryview) -> None:
         assert len(words) == utcb.WORDS, "a UTCB has 128 words"
         self.words = words
+        self.word = words.itemsize
+        self.raw = words.cast("B")
 
     def load(self, index: int) -> int:
         """Read word `index`."""
@@ -34,4 +36,5 @@ class Utcb:
 
     def copy(self, to: "Utcb", count: int) -> None:
         """Copy the first `count` message registers to another UTCB and touch no other."""
-        to.words[:count] = self.words[:count]
+        size = count * self.word
+        to.raw[:size] = self.raw[:size]

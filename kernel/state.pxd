@@ -7,7 +7,7 @@ cdef class Kernel:
     cdef public Costs costs
     cdef public long long cost
     cdef public unsigned long long kobject_label, thread_label
-    cdef public int number, running, faults
+    cdef public int number, running, space, faults
     cdef public object logged, frame, shared_frame
     cdef public dict objects
     cdef public list timeouts

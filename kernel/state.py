@@ -45,6 +45,7 @@ class Kernel:
         "scheduler",
         "scheduler_object",
         "shared_frame",
+        "space",
         "thread_label",
         "timeouts",
     )
@@ -71,6 +72,7 @@ class Kernel:
         self.objects: dict[int, Object] = {}
         self.timeouts: list[tuple[int, int]] = []  # (cycle, thread number), sorted
         self.running = 0  # number of the thread that ran last
+        self.space = 0  # and of its task
         self.faults = 0  # threads that were stopped
         self.logged = 0  # bytes written to the log
         self.frame = machine.frames.start  # the next one that was never used
