@@ -1,13 +1,18 @@
 // Message streams and the server loop, freestanding C++, after the classic ones of L4Re.
 //
-// Rule 1: a stream copies nothing.  Its two positions walk over the calling thread's
-// message registers, `>>` reads what lies there at that moment and `<<` overwrites it.
+// Rule 1: a stream copies nothing, Istream_copy apart.  Its two positions walk over the
+// calling thread's message registers, `>>` reads what lies there at that moment and `<<`
+// overwrites it.
 // Rule 2: a value lies at a multiple of its size: an int takes four bytes on amd64 too, so
 // an opcode and a second int share mr[0] there.
 // Rule 3: receiving sets the reading position to the start; only reset() does that for the
 // writing position.
+// Rule 4: strings and buffers are a count of elements, an unsigned long, and then these.
+// Rule 5: what does not fit the message registers is not written; what lies behind the words
+// that were received reads as 0.  Neither moves the position.
 //
-// So whoever does IPC between two `>>`, with whatever stream, loses what is still unread.
+// So whoever does IPC between two `>>`, with whatever stream, loses what is still unread, and
+// whoever does it while he uses what buf_in or msg_ptr gave him loses what he has read, too.
 
 #ifndef L4LAB_STREAM_HPP
 #define L4LAB_STREAM_HPP
@@ -27,10 +32,77 @@ template <typename T> constexpr unsigned align(unsigned position)
   return (position + unsigned(sizeof(T)) - 1) & ~(unsigned(sizeof(T)) - 1);
 }
 
+/// A buffer to be sent: a count, then as many elements.
+template <typename T> struct Buf_cp_out {
+  T const *values;
+  unsigned long count;
+};
+
+/// A buffer to be received into memory of the receiver.
+template <typename T> struct Buf_cp_in {
+  T *values;
+  unsigned long &count;
+};
+
+/// A string to be received into memory of the receiver.
+struct Str_cp_in {
+  char *text;
+  unsigned long &size;
+};
+
+/// A received buffer, where it lies.
+template <typename T> struct Buf_in {
+  T *&values;
+  unsigned long &count;
+};
+
+/// A received value, where it lies.
+template <typename T> struct Msg_ptr {
+  T *&value;
+};
+
+/// For `<<`: send `count` elements.  If they do not fit, the count is sent without them.
+template <typename T> inline Buf_cp_out<T> buf_cp_out(T const *values, unsigned long count)
+{
+  return {values, count};
+}
+
+/// For `>>`: copy a buffer to `values`, which has room for `count` elements; `count` becomes
+/// how many there are.  Elements that have no room stay unread, where the next `>>` reads.
+template <typename T> inline Buf_cp_in<T> buf_cp_in(T *values, unsigned long &count)
+{
+  return {values, count};
+}
+
+/// For `>>`: copy a string to `text`, which has room for `size` bytes; `size` becomes how many
+/// there are with the final zero, which is there whatever the sender has sent, in place of the
+/// last byte if there is no room for it.
+inline Str_cp_in str_cp_in(char *text, unsigned long &size)
+{
+  return {text, size};
+}
+
+/// For `>>`: point `values` at the elements of a buffer, and give their `count`.
+/// Both are 0 if the message is too short.  The elements lie in the UTCB: the caller must not
+/// use it, for any IPC or any `<<`, as long as he needs them.
+template <typename T> inline Buf_in<T> buf_in(T *&values, unsigned long &count)
+{
+  return {values, count};
+}
+
+/// For `>>`: point `value` at a value in the message; as with buf_in it lies in the UTCB.
+template <typename T> inline Msg_ptr<T> msg_ptr(T *&value)
+{
+  return {value};
+}
+
 /// Reads the words of the message that was received last.
 class Istream {
 public:
-  explicit Istream(l4_utcb_t *utcb) : _utcb(utcb), _tag(l4_msgtag(0, 0, 0, 0)), _read(0) {}
+  explicit Istream(l4_utcb_t *utcb)
+  : _utcb(utcb), _message(reinterpret_cast<char *>(l4_utcb_mr_u(utcb))),
+    _tag(l4_msgtag(0, 0, 0, 0)), _read(0)
+  {}
 
   /// Start reading a message with this tag, which lies in the message registers.
   void receive(l4_msgtag_t tag)
@@ -39,18 +111,43 @@ public:
     _read = 0;
   }
 
+  /// Answer whether the message has `count` more values.
+  template <typename T> bool has_more(unsigned long count = 1) const
+  {
+    unsigned long const size = l4_msgtag_words(_tag) * sizeof(l4_umword_t);
+    unsigned const at = align<T>(_read);
+    return at <= size && count <= (size - at) / sizeof(T);
+  }
+
+  /// Pass over `count` values and give their place; null if the message is too short.
+  template <typename T> T *skip(unsigned long count = 1)
+  {
+    if (!has_more<T>(count))
+      return nullptr;
+    unsigned const at = align<T>(_read);
+    _read = at + unsigned(count * sizeof(T));
+    return reinterpret_cast<T *>(_message + at);
+  }
+
   /// Read a value; a message that is too short gives the type's default.
   template <typename T> bool get(T &value)
   {
-    unsigned const at = align<T>(_read);
-    if (at + sizeof(T) > l4_msgtag_words(_tag) * sizeof(l4_umword_t)) {
+    T const *from = skip<T>();
+    if (from)
+      __builtin_memcpy(&value, from, sizeof(T));
+    else
       value = T();
-      return false;
-    }
-    __builtin_memcpy(&value, reinterpret_cast<char const *>(l4_utcb_mr_u(_utcb)) + at,
-                     sizeof(T));
-    _read = at + unsigned(sizeof(T));
-    return true;
+    return from;
+  }
+
+  /// Read `count` values, or none if the message is too short; give how many.
+  template <typename T> unsigned long get(T *values, unsigned long count)
+  {
+    T const *from = skip<T>(count);
+    if (!from)
+      return 0;
+    __builtin_memcpy(values, from, count * sizeof(T));
+    return count;
   }
 
   l4_msgtag_t tag() const { return _tag; }
@@ -58,8 +155,26 @@ public:
 
 protected:
   l4_utcb_t *_utcb;
+  char *_message;
   l4_msgtag_t _tag;
   unsigned _read; // bytes
+};
+
+/// Reads on where `other` would, in a copy of all message registers: IPC does it no harm.
+class Istream_copy : public Istream {
+public:
+  explicit Istream_copy(Istream const &other) : Istream(other)
+  {
+    __builtin_memcpy(&_copy, _message, sizeof(_copy));
+    _message = reinterpret_cast<char *>(&_copy);
+  }
+
+  // It points into itself.
+  Istream_copy(Istream_copy const &) = delete;
+  Istream_copy &operator=(Istream_copy const &) = delete;
+
+private:
+  l4_msg_regs_t _copy;
 };
 
 /// Writes words of a message to be sent.
@@ -68,13 +183,18 @@ public:
   explicit Ostream(l4_utcb_t *utcb) : _out(utcb), _written(0) {}
 
   /// Append a value; refused if it does not fit the message registers.
-  template <typename T> bool put(T const &value)
+  template <typename T> bool put(T const &value) { return put(&value, 1); }
+
+  /// Append `count` values; refused if they do not all fit the message registers.
+  template <typename T> bool put(T const *values, unsigned long count)
   {
+    unsigned long const size = UTCB_MR_COUNT * sizeof(l4_umword_t);
     unsigned const at = align<T>(_written);
-    if (at + sizeof(T) > UTCB_MR_COUNT * sizeof(l4_umword_t))
+    if (at > size || count > (size - at) / sizeof(T))
       return false;
-    __builtin_memcpy(reinterpret_cast<char *>(l4_utcb_mr_u(_out)) + at, &value, sizeof(T));
-    _written = at + unsigned(sizeof(T));
+    __builtin_memcpy(reinterpret_cast<char *>(l4_utcb_mr_u(_out)) + at, values,
+                     count * sizeof(T));
+    _written = at + unsigned(count * sizeof(T));
     return true;
   }
 
@@ -139,10 +259,67 @@ inline Istream &operator>>(Istream &from, l4_msgtag_t &tag)
   return from;
 }
 
+template <typename T> inline Istream &operator>>(Istream &from, Buf_cp_in<T> const &to)
+{
+  unsigned long count;
+  from.get(count);
+  to.count = from.get(to.values, count < to.count ? count : to.count);
+  return from;
+}
+
+inline Istream &operator>>(Istream &from, Str_cp_in const &to)
+{
+  unsigned long count;
+  from.get(count);
+  unsigned long const room = to.size;
+  unsigned long size = from.get(to.text, count < room ? count : room);
+  if (size < room && (size == 0 || to.text[size - 1]))
+    size++;
+  if (size)
+    to.text[size - 1] = '\0';
+  to.size = size;
+  return from;
+}
+
+template <typename T> inline Istream &operator>>(Istream &from, Buf_in<T> const &to)
+{
+  to.values = from.get(to.count) ? from.skip<T>(to.count) : nullptr;
+  if (!to.values)
+    to.count = 0;
+  return from;
+}
+
+template <typename T> inline Istream &operator>>(Istream &from, Msg_ptr<T> const &to)
+{
+  to.value = from.skip<T>();
+  return from;
+}
+
 template <typename T> inline Ostream &operator<<(Ostream &to, T const &value)
 {
   to.put(value);
   return to;
+}
+
+template <typename T> inline Ostream &operator<<(Ostream &to, Buf_cp_out<T> const &from)
+{
+  to.put(from.count);
+  to.put(from.values, from.count);
+  return to;
+}
+
+/// Send a string with its final zero.
+inline Ostream &operator<<(Ostream &to, char const *text)
+{
+  unsigned long count = 1;
+  while (text[count - 1])
+    count++;
+  return to << buf_cp_out(text, count);
+}
+
+inline Ostream &operator<<(Ostream &to, char *text)
+{
+  return to << static_cast<char const *>(text);
 }
 
 } // namespace Ipc
