@@ -47,6 +47,8 @@ from kernel.timeout import NEVER, deadline_of
 from kernel.utcb import ERROR as ERROR_WORD
 from kernel.utcb import MR_COUNT
 
+_make = tuple.__new__  # see kernel.events
+
 OP_CALL = OP_SEND | OP_RECV  # a call if the receive is from the one who was sent to
 
 
@@ -325,7 +327,7 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     tag = sender.tag
     count = tag & TAG_WORDS
     recorder = kernel.recorder
-    old = receiver.utcb.load_words(count) if recorder is not None else ()
+    overwritten = receiver.utcb.read(count) if recorder is not None else b""
     sender.utcb.copy(receiver.utcb, count)
     error = 0
     if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS and not _copy_items(kernel, sender, receiver):
@@ -347,23 +349,23 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     if kernel.probe is not None:
         kernel.probe.undefined_words(receiver.number, receiver.utcb.words[count:MR_COUNT])
     if recorder is not None:
-        recorder.record(
-            Transfer(
-                kernel.machine.now,
-                kernel.machine.instructions,
-                sender.number,
-                receiver.number,
-                sender.operation,
-                sender.via,
-                context.tag,
-                sender.label,
-                error,
-                receiver.utcb.load_words(count),
-                old,
-                kernel.machine.call_site(sender.context),
-                kernel.machine.call_site(context),
-            )
+        machine = kernel.machine
+        fields = (
+            machine.now,
+            machine.instructions,
+            sender.number,
+            receiver.number,
+            sender.operation,
+            sender.via,
+            context.tag,
+            sender.label,
+            error,
+            receiver.utcb.read(count),
+            overwritten,
+            machine.call_site(sender.context),
+            machine.call_site(context),
         )
+        recorder.record(_make(Transfer, fields))
     if error:
         fail(kernel, sender, IpcError.SEND_CUT)
         return False

@@ -14,6 +14,8 @@ from kernel.objects import Thread
 from kernel.port import EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 from kernel.state import Kernel
 
+_make = tuple.__new__  # see kernel.events
+
 
 def run(kernel: Kernel, until: int) -> Outcome:
     """Run until nothing can run or cycle `until` is reached.
@@ -93,6 +95,5 @@ def _switch(kernel: Kernel, thread: Thread) -> None:
     if kernel.recorder is not None:
         _charge(kernel)
         machine = kernel.machine
-        kernel.recorder.record(
-            Switch(machine.now, machine.instructions, previous, thread.number)
-        )
+        fields = (machine.now, machine.instructions, previous, thread.number)
+        kernel.recorder.record(_make(Switch, fields))

@@ -2,9 +2,11 @@ cimport cython
 
 
 cdef class Utcb:
-    cdef public object words
+    cdef public object words, raw_view
     cdef public Py_ssize_t word
     cdef unsigned char[::1] raw
+
+    cpdef read(self, Py_ssize_t count)
 
     @cython.locals(size=Py_ssize_t)
     cpdef copy(self, Utcb to, Py_ssize_t count)

@@ -13,13 +13,14 @@ class Utcb:
     fault.  Values are unsigned words of the machine's size.
     """
 
-    __slots__ = ("raw", "word", "words")
+    __slots__ = ("raw", "raw_view", "word", "words")
 
     def __init__(self, words: memoryview) -> None:
         assert len(words) == utcb.WORDS, "a UTCB has 128 words"
         self.words = words
         self.word = words.itemsize
-        self.raw = words.cast("B")
+        # The same bytes twice: the compiled kernel reads one as an object, one as an array.
+        self.raw = self.raw_view = words.cast("B")
 
     def load(self, index: int) -> int:
         """Read word `index`."""
@@ -33,6 +34,10 @@ class Utcb:
     def load_words(self, count: int, first: int = 0) -> tuple[int, ...]:
         """Read `count` words from word `first` on."""
         return tuple(self.words[first : first + count])
+
+    def read(self, count: int) -> bytes:
+        """Read the first `count` words as bytes."""
+        return self.raw_view[: count * self.word].tobytes()
 
     def copy(self, to: "Utcb", count: int) -> None:
         """Copy the first `count` message registers to another UTCB and touch no other."""

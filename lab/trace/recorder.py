@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from kernel.events import (
     Event,
@@ -19,48 +18,67 @@ CONSOLE_LIMIT = 1 << 20  # bytes
 LAST_EVENTS = 40
 CUT_MARK = "\n[console cut after 1 MiB]\n"
 
+_MOST_REPORTS = 100  # of a kind: a guest may repeat itself for ever
 
-@dataclass(eq=False, slots=True)
+
 class RunRecorder:
-    """Takes the events of one run in, in bounded memory, and passes them on."""
+    """Takes the events of one run in, in bounded memory, and passes them on.
 
-    identity: Identity
-    listener: Callable[[Event], None] | None = None  # is shown every event
-    messages: int = 0  # completed transfers into a thread
-    invocations: int = 0  # of kernel objects
-    faults: list[Fault | Exception_] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    refusals: int = 0
-    last: deque[Event] = field(default_factory=lambda: deque(maxlen=LAST_EVENTS))
-    _log: bytearray = field(default_factory=bytearray)
-    _hash: TraceHash = field(init=False)
+    `messages` counts completed transfers into a thread, `invocations` those of kernel
+    objects; `refused` has the first of `refusals`.
+    """
 
-    def __post_init__(self) -> None:
-        self._hash = TraceHash(self.identity)
+    __slots__ = (
+        "_hash",
+        "_log",
+        "faults",
+        "identity",
+        "invocations",
+        "last",
+        "listener",
+        "messages",
+        "refusals",
+        "refused",
+    )
+
+    def __init__(
+        self, identity: Identity, *, listener: Callable[[Event], None] | None = None
+    ) -> None:
+        self.identity = identity
+        self.listener = listener  # is shown every event
+        self.messages = 0
+        self.invocations = 0
+        self.faults: list[Fault | Exception_] = []
+        self.refused: list[Refused] = []
+        self.refusals = 0
+        self.last: deque[Event] = deque(maxlen=LAST_EVENTS)
+        self._log = bytearray()
+        self._hash = TraceHash(identity)
 
     def record(self, event: Event) -> None:
         """Take note of `event`."""
         self._hash.add(event)
         self.last.append(event)
-        match event:
-            case Transfer():
-                self.messages += 1
-            case Invocation():
-                self.invocations += 1
-            case Log():
-                if len(self._log) <= CONSOLE_LIMIT:
-                    self._log += event.data
-            case Fault() | Exception_():
-                if len(self.faults) < _MOST_REPORTS:
-                    self.faults.append(event)
-            case Refused():
-                self.refusals += 1
-                if len(self.refused) < _MOST_REPORTS:
-                    self.refused.append(event)
-            case _:
-                pass
+        kind = type(event)
+        if kind is Transfer:
+            self.messages += 1
+        elif kind in _NOTED:
+            self._note(event)
         if self.listener is not None:
             self.listener(event)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Invocation):
+            self.invocations += 1
+        elif isinstance(event, Log):
+            if len(self._log) <= CONSOLE_LIMIT:
+                self._log += event.data
+        elif isinstance(event, Refused):
+            self.refusals += 1
+            if len(self.refused) < _MOST_REPORTS:
+                self.refused.append(event)
+        elif isinstance(event, Fault | Exception_) and len(self.faults) < _MOST_REPORTS:
+            self.faults.append(event)
 
     def console(self) -> str:
         """Give all that guests wrote to the log, as text."""
@@ -71,7 +89,7 @@ class RunRecorder:
         return self._hash.hexdigest()
 
 
-_MOST_REPORTS = 100  # of a kind: a guest may repeat itself for ever
+_NOTED = frozenset((Invocation, Log, Refused, Fault, Exception_))
 
 
 def decode_console(data: bytes) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from kernel.events import Event
+from kernel.events import Event, words_of
 from lab.expect import Expectation
 from lab.names import Names
 from lab.result import Run
@@ -130,6 +130,7 @@ def _summary(run: Run) -> Text:
 
 
 _HEX = ("tag", "label", "result", "address", "ip", "sender_ip", "receiver_ip")
+_PAYLOADS = ("payload", "overwritten")
 _WORDS = ("words", "old", "answer")
 _OBJECTS = ("sender", "receiver", "thread", "target", "via", "previous", "next")
 
@@ -138,7 +139,9 @@ def event_as_json(event: Event, names: Names) -> dict[str, Any]:
     """Give an event as plain data: words and addresses as hex, objects by name."""
     value: dict[str, Any] = {"event": type(event).__name__.strip("_").lower()}
     for name, field in event._asdict().items():
-        if name in _WORDS:
+        if name in _PAYLOADS:
+            value[name] = [hex(word) for word in words_of(field, names.arch.word)]
+        elif name in _WORDS:
             value[name] = [hex(word) for word in field]
         elif name in _HEX:
             value[name] = hex(field)

@@ -23,6 +23,7 @@ from kernel.events import (
     Refused,
     Switch,
     Transfer,
+    words_of,
 )
 from lab.names import Names
 from lab.trace.recorder import decode_console
@@ -152,9 +153,11 @@ def _transfer(event: Transfer, names: Names) -> Iterator[Text]:
     if event.sender:
         yield _at("from", names, event.sender, event.sender_ip)
     yield _at("to", names, event.receiver, event.receiver_ip)
+    sent = words_of(event.payload, names.arch.word)
+    held = words_of(event.overwritten, names.arch.word)
     rows = [
         (utcb.name_of(k), f"{new:#x}", f"{old:#x}", f"{new:#x}")
-        for k, (new, old) in enumerate(zip(event.words, event.old, strict=True))
+        for k, (new, old) in enumerate(zip(sent, held, strict=True))
     ]
     yield from _words(("", f"{sender} sent", f"{receiver} had", f"{receiver} has"), rows)
 

@@ -125,7 +125,9 @@ def test_trace_as_json_is_one_object_with_every_event(l4lab: CommandLine) -> Non
     transfers = [event for event in events if event["event"] == "transfer"]
     assert len(transfers) == run["messages"]
     nested = [e for e in transfers if (e["sender"], e["receiver"]) == ("notifier", "server")]
-    assert [(e["old"], e["words"]) for e in nested] == [(["0x9", "0x3"], ["0x1", "0x7"])]
+    assert [(e["overwritten"], e["payload"]) for e in nested] == [
+        (["0x9", "0x3"], ["0x1", "0x7"])
+    ]
 
 
 def test_trace_shows_the_word_that_is_overwritten(l4lab: CommandLine) -> None:

@@ -77,7 +77,7 @@ def test_ten_runs_have_one_trace(arch: str) -> None:
 def test_being_watched_changes_nothing(arch: str) -> None:
     seen: list[bytes] = []
     watched = run_scenario(
-        "hidden_ipc", arch=arch, listener=lambda names, event: seen.append(encode(event))
+        "hidden_ipc", arch=arch, listener=lambda names, event: seen.append(encode(event, 8))
     )
     assert seen
     assert watched.trace_hash == run_scenario("hidden_ipc", arch=arch).trace_hash
@@ -121,7 +121,7 @@ def test_a_run_frozen_at_a_random_cycle_goes_on_in_a_fresh_process(
 ) -> None:
     whole: list[str] = []
     total = run_scenario(
-        name, arch=arch, listener=lambda names, event: whole.append(encode(event).hex())
+        name, arch=arch, listener=lambda names, event: whole.append(encode(event, 8).hex())
     ).cycles
     cycle = Random(f"{name} {arch}").randrange(total)
 
@@ -129,7 +129,7 @@ def test_a_run_frozen_at_a_random_cycle_goes_on_in_a_fresh_process(
     images = load_programs(scenario)
     first: list[str] = []
     recorder = RunRecorder(
-        identify(scenario, images), listener=lambda event: first.append(encode(event).hex())
+        identify(scenario, images), listener=lambda event: first.append(encode(event, 8).hex())
     )
     system = boot(scenario, images, recorder=recorder)
     run(system.kernel, cycle)

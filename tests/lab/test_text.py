@@ -8,13 +8,29 @@ from lab.views.text import describe_label, render_event
 NAMES = Names(AMD64, {5: "server", 7: "client", 9: "doubler", 2: "log"})
 
 
+def payload(*words: int) -> bytes:
+    return b"".join(word.to_bytes(8, "little") for word in words)
+
+
 def lines(event: Event) -> list[str]:
     return [line.plain for line in render_event(event, NAMES)]
 
 
 def test_a_transfer_shows_all_words_of_both_sides() -> None:
     event = Transfer(
-        1641, 5, 7, 5, 3, 9, 0x1001_0002, 0xC0DE_0013, 0, (1, 42), (0, 7), 0x10, 0x20
+        1641,
+        5,
+        7,
+        5,
+        3,
+        9,
+        0x1001_0002,
+        0xC0DE_0013,
+        0,
+        payload(1, 42),
+        payload(0, 7),
+        0x10,
+        0x20,
     )
     assert lines(event) == [
         "       1,641          5  client → server  call through gate doubler",

@@ -20,7 +20,7 @@ scenario = load_scenario(request["name"], arch=request["arch"])
 events: list[str] = []
 recorder = RunRecorder(
     identify(scenario, load_programs(scenario)),
-    listener=lambda event: events.append(encode(event).hex()),
+    listener=lambda event: events.append(encode(event, 8).hex()),
 )
 machine = Machine.thaw(configure(scenario), base64.b64decode(request["machine"]))
 kernel = thaw(base64.b64decode(request["kernel"]), machine, recorder=recorder)
