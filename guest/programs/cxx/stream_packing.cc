@@ -1,4 +1,4 @@
-// A server that prints how a message is packed, and reads it in every way that streams have.
+// A server that checks how a message is packed, and reads it in every way that streams have.
 //
 // It prints only what it has copied: the log goes through the message registers.
 
@@ -73,16 +73,31 @@ static void print_in_place(Istream &from)
   log_puts("\n");
 }
 
-static void print_words(Istream const &from)
+// A message of PROTO_MIXED, word for word: int, char and short; long; the string's count and
+// bytes; the buffer's count and shorts.
+#ifdef __x86_64__
+static l4_umword_t const mixed[] = {
+  0xfffc0063fffffffe, 0xfffffffffffffffb, 6, 0x6f6c6c6568, 3, 0xfffd0002ffff,
+};
+#else
+static l4_umword_t const mixed[] = {
+  0xfffffffe, 0xfffc0063, 0xfffffffb, 6, 0x6c6c6568, 0x6f, 3, 0x2ffff, 0xfffd,
+};
+#endif
+
+static void print_packing(Istream &from)
 {
   unsigned const words = l4_msgtag_words(from.tag());
-  Istream_copy raw(from);
-  raw.reset_read();
-  say("words ", words);
-  l4_umword_t word;
-  while (raw.get(word)) {
+  bool same = words == sizeof(mixed) / sizeof(mixed[0]);
+  l4_umword_t raw[UTCB_MR_COUNT];
+  from.reset_read();
+  from.get(raw, words);
+  for (unsigned i = 0; same && i < words; i++)
+    same = raw[i] == mixed[i];
+  log_puts(same ? "packed as it should be" : "packed wrongly:");
+  for (unsigned i = 0; !same && i < words; i++) {
     log_puts(" ");
-    log_hex(word);
+    log_hex(raw[i]);
   }
   log_puts("\n");
 }
@@ -110,7 +125,7 @@ int Reader::dispatch(l4_umword_t, Iostream &ios)
     Istream_copy first(ios), second(ios);
     print_in_place(ios);
     print_copied(first); // the log has overwritten the message itself
-    print_words(second);
+    print_packing(second);
     return L4_EOK;
   }
   case PROTO_FULL:
