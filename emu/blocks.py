@@ -12,6 +12,7 @@ Rule 2: a translation that goes on inside a block charges and tests nothing for 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
 
 from emu.cost import block_cost, repetition_cost
 from emu.decode import LONGEST, End, Raise, Shape, decode, lengths_for
@@ -46,13 +47,11 @@ class Block:
     @property
     def last(self) -> int:
         """The address of its last instruction."""
-        return self.start + self.offsets[-1]
+        return self.start + self.offsets[self.count - 1]
 
     def index_of(self, address: int) -> int:
         """Give the index of the instruction at `address`, or NOWHERE."""
         offset = address - self.start
-        if not 0 <= offset <= self.offsets[-1]:
-            return NOWHERE
         try:
             return self.offsets.index(offset)
         except ValueError:
@@ -75,13 +74,37 @@ class Cover:
     repeats: bool  # `after` is a string instruction at each further repetition
 
 
+K = TypeVar("K", contravariant=True)
+V = TypeVar("V", contravariant=True)
+
+
+class Map(Protocol[K, V]):
+    """What a block table needs of a dictionary; a runner may have its own."""
+
+    def __setitem__(self, key: K, value: V, /) -> None:
+        """Enter a value."""
+
+    def pop(self, key: K, default: None, /) -> object:
+        """Take a value out if there is one."""
+
+    def clear(self) -> None:
+        """Take everything out."""
+
+
+# The maps `simple`, `covers` and `tails` of a block table.
+Maps: TypeAlias = tuple[
+    Map[int, tuple[int, int, int]], Map[int, Cover], Map[tuple[int, int], Cover]
+]
+
+
 class Decoder:
     """Makes blocks of bytes; keeps what it learned, for all spaces."""
 
-    __slots__ = ("_lengths", "_memo", "_tables", "_weight", "is_amd64")
+    __slots__ = ("_create_maps", "_lengths", "_memo", "_tables", "_weight", "is_amd64")
 
-    def __init__(self, *, is_amd64: bool) -> None:
+    def __init__(self, *, is_amd64: bool, create_maps: Callable[[], Maps]) -> None:
         self.is_amd64 = is_amd64
+        self._create_maps = create_maps
         self._lengths = lengths_for(is_amd64=is_amd64)
         self._memo: dict[tuple[bytes, int, int], tuple[Shape, int, int]] = {}
         self._tables: list[BlockTable] = []
@@ -89,7 +112,7 @@ class Decoder:
 
     def create_table(self, fetch: Callable[[int, int], bytes]) -> "BlockTable":
         """Make a table that uses `fetch(address, size)` to read what can be executed."""
-        table = BlockTable(self, fetch)
+        table = BlockTable(self, fetch, self._create_maps())
         self._tables.append(table)
         return table
 
@@ -142,13 +165,13 @@ class BlockTable:
 
     __slots__ = ("_blocks", "_decoder", "_fetch", "covers", "simple", "tails")
 
-    def __init__(self, decoder: Decoder, fetch: Callable[[int, int], bytes]) -> None:
+    def __init__(
+        self, decoder: Decoder, fetch: Callable[[int, int], bytes], maps: Maps
+    ) -> None:
         self._decoder = decoder
         self._fetch = fetch
         self._blocks: dict[int, Block | None] = {}
-        self.simple: dict[int, tuple[int, int, int]] = {}
-        self.covers: dict[int, Cover] = {}
-        self.tails: dict[tuple[int, int], Cover] = {}
+        self.simple, self.covers, self.tails = maps
 
     def forget(self) -> None:
         """Drop everything: code or its mapping changed."""

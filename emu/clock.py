@@ -1,11 +1,13 @@
 """The clock of a machine: how much time and how many instructions have passed."""
 
-from dataclasses import dataclass
+LAST_CYCLE = 1 << 56  # two years at 1 GHz; ticks fit a signed word of 64 bits
 
 
-@dataclass(slots=True, eq=False)
 class Clock:
-    """Two counters; everything that moves them is in `stepper` and `machine`."""
+    """Two counters; a runner moves them, and what `stepper` and `machine` account for."""
 
-    ticks: int = 0  # 1/64 cycle each
-    instructions: int = 0  # completed, of all contexts
+    __slots__ = ("instructions", "ticks")
+
+    def __init__(self) -> None:
+        self.ticks = 0  # 1/64 cycle each
+        self.instructions = 0  # completed, of all contexts

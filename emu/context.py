@@ -1,25 +1,29 @@
 """A context: one thread's CPU state, as the machine's user sees it between traps."""
 
-from dataclasses import dataclass
-
 from emu.engine import IP, SP, Cpu, Engine
 from emu.spaces import Space
 
 
-@dataclass(frozen=True, slots=True)
 class Held:
-    """A context stands at `ip` inside the charged block that starts at `start`."""
+    """A context stands at `ip` inside the charged block that starts at `start`.
 
-    start: int
-    ip: int
-    repeats: bool  # at a string instruction, between two repetitions
+    A value; no dataclass, as `emu.engine` says.
+    """
+
+    __slots__ = ("ip", "repeats", "start")
+
+    def __init__(self, start: int, ip: int, repeats: bool) -> None:
+        self.start = start
+        self.ip = ip
+        self.repeats = repeats  # at a string instruction, between two repetitions
 
 
 class Context:
     """One thread's CPU state.
 
     The system-call registers are plain attributes: the machine fills them at a
-    SYSTEM_CALL trap and gives `tag` and `label` back when the context runs next.
+    SYSTEM_CALL trap and gives `tag` and `label` back when the context runs next.  They
+    hold unsigned words of 64 bits; on ia32 the low halves go back.
     """
 
     __slots__ = (

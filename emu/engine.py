@@ -1,4 +1,7 @@
-"""What the machine needs of an emulator of x86 CPUs.
+"""What the machine needs of an emulator of x86 CPUs: an engine, and the engine's runner.
+
+The runner is the hot half.  There are two, `emu.python_engine` and `emu.native_engine`,
+and an installation has one of them.
 
 Rule 1: CPU states are values, hosts are interchangeable.  A `Cpu` holds all there is of
 a thread; an engine lends it one of a bounded number of emulator instances and may take
@@ -8,13 +11,13 @@ stops where they do not say enough.  What they mean is decided in `emu.blocks`.
 Rule 3: nothing about an instance (its translations, its age) may reach a result.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from emu.blocks import Block, BlockTable
+from emu.blocks import Block, BlockTable, Maps
+from emu.clock import Clock
 
-# Why `Engine.execute` came back.
+# Why `Runner.execute` came back.
 CALLED = 0  # a system call instruction is done
 RAISED = 1  # `vector`
 EXPIRED = 2  # the deadline is reached at the start of a block or a repetition
@@ -35,24 +38,33 @@ R15 = 15
 class Cpu:
     """The CPU state of one thread, wherever it is kept at the moment."""
 
-    __slots__ = ("blob", "host", "ready", "root", "stamp", "words")
+    __slots__ = ("blob", "handle", "host", "ready", "root", "stamp", "state", "words")
 
     def __init__(self, blob: bytearray, root: int) -> None:
         self.blob = blob
         self.root = root
         self.words: memoryview = memoryview(blob)[: 18 * 8].cast("Q")
         self.host: object | None = None
+        # While it is ready: the emulator instance and its CPU state, as host addresses.
+        self.handle = 0
+        self.state = 0
         self.ready = False  # false: `Engine.prepare` has to run first
         self.stamp = 0  # larger: run later
 
 
-@dataclass(frozen=True, slots=True)
+# The next three are values, made at every fault.  They are no dataclasses because those
+# cannot be compiled to extension types, and a frozen one takes 0.7 us to make.
+
+
 class Inside:
     """A place within a block that is already charged."""
 
-    block: Block
-    index: int  # of the instruction that comes next
-    repeats: bool  # it is a string instruction that did at least one repetition
+    __slots__ = ("block", "index", "repeats")
+
+    def __init__(self, block: Block, index: int, repeats: bool) -> None:
+        self.block = block
+        self.index = index  # of the instruction that comes next
+        self.repeats = repeats  # it is a string instruction that did a repetition
 
     @property
     def left(self) -> int:
@@ -60,37 +72,113 @@ class Inside:
         return self.block.count - self.index
 
 
-@dataclass(frozen=True, slots=True)
 class Fault:
     """What the CPU says about the last exception."""
 
-    vector: int
-    error: int
-    address: int  # meaningful for page faults
+    __slots__ = ("address", "error", "vector")
+
+    def __init__(self, vector: int, error: int, address: int) -> None:
+        self.vector = vector
+        self.error = error
+        self.address = address  # meaningful for page faults
 
 
-@dataclass(frozen=True, slots=True)
 class Stop:
     """Where an `execute` stopped, in terms of what it charged."""
 
-    current: int  # start of the block charged last; NOWHERE: none
-    charged: tuple[Block, ...]  # that block and those after it, unless it is the only one
-    expected: int  # where the last of them goes on; NOWHERE: it is done
-    repeats: bool  # `expected` is a string instruction that did a repetition
+    __slots__ = ("charged", "current", "expected", "repeats")
+
+    def __init__(
+        self, current: int, charged: tuple[Block, ...], expected: int, repeats: bool
+    ) -> None:
+        self.current = current  # start of the block charged last; NOWHERE: none
+        # That block and those after it, unless it is the only one.
+        self.charged = charged
+        self.expected = expected  # where the last of them goes on; NOWHERE: it is done
+        self.repeats = repeats  # `expected` is a string instruction that did a repetition
 
 
-# Why it stopped, the ticks then, and the instructions it charged.
-Outcome: TypeAlias = tuple[int, int, int]
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Where a CPU state keeps what has no register number, as offsets."""
+
+    old_exception: int  # -1 while none is pending
+    error_code: int
+    cr2: int
+    dr6: int
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Addresses of what a runner calls."""
+
+    start: int  # uc_emu_start
+    stop: int  # uc_emu_stop
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Addresses of the C functions for the hooks, and what they are given."""
+
+    block: int
+    interrupt: int
+    clock: int
+    data: int
+
+
+class Runner(Protocol):
+    """Executes states that are ready, and accounts for what they do."""
+
+    @property
+    def name(self) -> str:
+        """The name of the engine, as it is shown to people."""
+
+    @property
+    def place(self) -> int:
+        """The address of the translation that the table lacks, after UNKNOWN."""
+
+    @property
+    def place_size(self) -> int:
+        """The size of that translation."""
+
+    @property
+    def hooks(self) -> Hooks:
+        """The functions for the hooks of all instances."""
+
+    def set_marks(self, marks: Marks) -> None:
+        """Take note of where CPU states keep things; before the first `fault` or `step`."""
+
+    def create_maps(self) -> Maps:
+        """Make the maps of a block table that this runner can look into."""
+
+    def execute(
+        self, cpu: Cpu, blocks: BlockTable, clock: Clock, limit: int, resume: Inside | None
+    ) -> int:
+        """Run from the state's ip until something stops it; move the clock; say what."""
+
+    def stopped(self) -> Stop:
+        """Tell where the last `execute` stopped."""
+
+    def step(self, cpu: Cpu, now: int, alone: bool) -> int:
+        """Execute one instruction without any accounting.
+
+        Takes the ticks that it may read, and whether it is one that ends a translation
+        by itself; others are executed with the trap flag.
+        """
+
+    def enter(self, handle: int, ip: int) -> int:
+        """Execute one translation of an instance; give the vector raised, or NOWHERE."""
+
+    def fault(self, cpu: Cpu) -> Fault:
+        """Tell about the exception that was just raised, and make the CPU forget it."""
 
 
 class Engine(Protocol):
-    """An emulator of x86 CPUs over one memory."""
+    """An emulator of x86 CPUs over one memory: states, and instances that host them."""
 
-    name: str  # as it is shown to people
-
-    # After UNKNOWN: the address and the size of the translation.
-    place: int
-    place_size: int
+    @property
+    def runner(self) -> Runner:
+        """What executes the states."""
 
     def create_cpu(self, *, root: int, slot: int, ip: int, sp: int, thread_base: int) -> Cpu:
         """Make the state of a thread at user level; `slot` numbers its descriptor table."""
@@ -103,25 +191,6 @@ class Engine(Protocol):
 
     def forget_code(self) -> None:
         """Drop all translations; every state must be prepared again."""
-
-    @property
-    def execute(self) -> Callable[[Cpu, BlockTable, int, int, Inside | None], Outcome]:
-        """Run from the state's ip, with the ticks now and the ticks to stop at."""
-
-    @property
-    def stopped(self) -> Callable[[], Stop]:
-        """Tell where the last `execute` stopped."""
-
-    @property
-    def step(self) -> Callable[[Cpu, int, bool], int]:
-        """Execute one instruction without any accounting.
-
-        Takes the ticks that it may read, and whether it is one that ends a translation
-        by itself; others are executed with the trap flag.
-        """
-
-    def fault(self, cpu: Cpu) -> Fault:
-        """Tell about the exception that was just raised, and make the CPU forget it."""
 
     def flags(self, cpu: Cpu) -> int:
         """Compute the flags register."""

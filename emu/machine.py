@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from emu.blocks import Decoder
 from emu.checkpoint import Checkpoint, FrozenContext, decode, encode
-from emu.clock import Clock
+from emu.clock import LAST_CYCLE, Clock
 from emu.context import Context
 from emu.cost import CYCLE_SHIFT
-from emu.engine import CALLED, EXPIRED, RAISED, SI, WALK, Engine
+from emu.engine import AX, CALLED, EXPIRED, RAISED, SI, WALK, Engine
 from emu.errors import (
     BadCheckpointError,
     BadConfigError,
@@ -25,7 +25,7 @@ from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
 from emu.paging import IA32_TOP, SYSTEM_OFFSET, PageTables
 from emu.spaces import Space, Spaces
 from emu.stepper import Stepper
-from emu.traps import DEADLINE, SYSTEM_CALL
+from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
 
 SLOTS = 1 << 16  # descriptor tables, one for each context
@@ -51,9 +51,9 @@ class Machine:
         "_clock",
         "_contexts",
         "_engine",
-        "_execute",
         "_mask",
         "_memory",
+        "_runner",
         "_spaces",
         "_stepper",
         "_words",
@@ -68,13 +68,14 @@ class Machine:
         self._mask = (1 << 64) - 1 if self._amd64 else (1 << 32) - 1
         self._memory = Memory(config.ram)
         tables = PageTables(self._memory.tables, is_amd64=self._amd64)
-        self._spaces = Spaces(self._memory, tables, Decoder(is_amd64=self._amd64))
+        self._engine: Engine = UnicornEngine(self._memory, tables, pool=config.pool)
+        self._runner = self._engine.runner
+        decoder = Decoder(is_amd64=self._amd64, create_maps=self._runner.create_maps)
+        self._spaces = Spaces(self._memory, tables, decoder)
         if config.call_page:
             page = bytearray(PAGE)
             page[: len(_CALL_CODE)] = _CALL_CODE
             self._spaces.fix_page(config.call_page, tables.take_page(), bytes(page))
-        self._engine: Engine = UnicornEngine(self._memory, tables, pool=config.pool)
-        self._execute = self._engine.execute
         self._stepper = Stepper(self._clock, self._engine, self._spaces, self._amd64)
         self._contexts: dict[int, Context] = {}
         self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
@@ -109,7 +110,7 @@ class Machine:
     @property
     def engine(self) -> str:
         """The name of the engine in use."""
-        return self._engine.name
+        return self._runner.name
 
     def charge(self, cycles: int) -> None:
         """Let `cycles` pass: the kernel worked."""
@@ -117,6 +118,8 @@ class Machine:
 
     def advance(self, until: int) -> None:
         """Let time pass up to cycle `until`: nothing could run."""
+        if until > LAST_CYCLE:
+            raise UsageError(f"cycle {until} is behind the last one, {LAST_CYCLE}")
         self._clock.ticks = max(self._clock.ticks, until << CYCLE_SHIFT)
 
     # -- running ----------------------------------------------------------------
@@ -124,22 +127,24 @@ class Machine:
     def run(self, context: Context, deadline: int) -> int:
         """Run `context` until it traps or cycle `deadline` is reached, and say which.
 
+        If that is already past, nothing happens to the context; but `step` stops in
+        mid-run, and what follows a step goes on with the run.
+
         A KeyboardInterrupt comes out of here, and then the clock lacks what was charged
         since the call: go on from a checkpoint, or not at all.
         """
+        clock = self._clock
+        limit = _ticks_at(deadline)
+        if clock.ticks >= limit and context.trap != STEPPED:
+            return DEADLINE
         cpu = context.cpu
         if not cpu.ready:
             self._engine.prepare(cpu)
-        words = cpu.words
         if context.trap == SYSTEM_CALL:
-            words[0] = context.tag & self._mask
-            words[SI] = context.label & self._mask
-        limit = deadline << CYCLE_SHIFT
+            self._give_back(context)
         resume = None if context.held is None else self._stepper.resume(context)
-        clock = self._clock
-        event, ticks, retired = self._execute(cpu, context.blocks, clock.ticks, limit, resume)
-        cpu.stamp = clock.ticks = ticks
-        clock.instructions += retired
+        event = self._runner.execute(cpu, context.blocks, clock, limit, resume)
+        cpu.stamp = clock.ticks
         if event == CALLED:
             return self._stepper.called(context)
         return self._go_on(context, limit, event)
@@ -149,14 +154,21 @@ class Machine:
 
         Give STEPPED, or the trap that came instead.
         """
+        limit = _ticks_at(deadline)
+        if self._clock.ticks >= limit and context.trap != STEPPED:
+            return DEADLINE
         if not context.cpu.ready:
             self._engine.prepare(context.cpu)
         if context.trap == SYSTEM_CALL:
-            context.cpu.words[0] = context.tag & self._mask
-            context.cpu.words[SI] = context.label & self._mask
-        context.trap = self._stepper.step(context, deadline << CYCLE_SHIFT)
+            self._give_back(context)
+        context.trap = self._stepper.step(context, limit)
         context.cpu.stamp = self._clock.ticks
         return context.trap
+
+    def _give_back(self, context: Context) -> None:
+        words = context.cpu.words
+        words[AX] = context.tag & self._mask
+        words[SI] = context.label & self._mask
 
     def _go_on(self, context: Context, limit: int, event: int) -> int:
         """Handle whatever is not a system call, until there is a trap to report."""
@@ -178,10 +190,7 @@ class Machine:
             if not cpu.ready:
                 self._engine.prepare(cpu)
             resume = None if context.held is None else stepper.resume(context)
-            event, clock.ticks, retired = self._execute(
-                cpu, context.blocks, clock.ticks, limit, resume
-            )
-            clock.instructions += retired
+            event = self._runner.execute(cpu, context.blocks, clock, limit, resume)
         cpu.stamp = clock.ticks
         return stepper.called(context)
 
@@ -210,9 +219,12 @@ class Machine:
     def map(self, space: int, address: int, frame: int, rights: int) -> None:
         """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4)."""
         target = self._spaces.get(space)
+        # No CPU remembers that there was no page: nothing to drop if that is so.
+        fresh = self._spaces.lookup(target, address) is None
         if self._spaces.map(target, address, frame, rights):
             self._engine.forget_code()
-        self._unready(target)
+        if not fresh:
+            self._unready(target)
 
     def unmap(self, space: int, address: int) -> None:
         """Take the page at `address` away."""
@@ -417,6 +429,10 @@ class Machine:
         if slot >= SLOTS:
             raise NoSuchNumberError("no room for context number", slot)
         return slot
+
+
+def _ticks_at(cycle: int) -> int:
+    return (cycle if cycle < LAST_CYCLE else LAST_CYCLE) << CYCLE_SHIFT
 
 
 def _check(config: MachineConfig) -> None:

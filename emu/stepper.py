@@ -29,11 +29,13 @@ from emu.engine import (
     Engine,
     Fault,
     Inside,
+    Stop,
 )
 from emu.memory import PAGE
 from emu.paging import EXECUTE_RIGHT, WRITE_RIGHT
 from emu.spaces import Spaces
 from emu.traps import (
+    AMD64_SCRATCH,
     BREAKPOINT,
     DEADLINE,
     DEBUG,
@@ -41,6 +43,7 @@ from emu.traps import (
     FAULT_FETCH,
     FAULT_PRESENT,
     FAULT_WRITE,
+    IA32_SCRATCH,
     INVALID_OPCODE,
     OVERFLOW,
     PAGE_FAULT,
@@ -52,10 +55,6 @@ from emu.traps import PAGE as PAGE_VECTOR
 
 TRAP_FLAG = 0x100
 
-# What a system call leaves in the registers that the ABI calls undefined.
-AMD64_SCRATCH = 0x5C5C_5C5C_5C5C_5C5C  # r15
-IA32_SCRATCH = 0x5C5C_5C5C  # ecx
-
 _RDTSCP = b"\x0f\x01\xf9"
 _CALL = -2  # in place of a vector: the instruction was a system call
 _AFTER = frozenset((DEBUG, BREAKPOINT, OVERFLOW))  # exceptions raised behind the instruction
@@ -64,11 +63,12 @@ _AFTER = frozenset((DEBUG, BREAKPOINT, OVERFLOW))  # exceptions raised behind th
 class Stepper:
     """Accounts for stops and executes single instructions."""
 
-    __slots__ = ("_amd64", "_clock", "_engine", "_mask", "_spaces")
+    __slots__ = ("_amd64", "_clock", "_engine", "_mask", "_runner", "_spaces")
 
     def __init__(self, clock: Clock, engine: Engine, spaces: Spaces, is_amd64: bool) -> None:
         self._clock = clock
         self._engine = engine
+        self._runner = engine.runner
         self._spaces = spaces
         self._amd64 = is_amd64
         self._mask = (1 << 64) - 1 if is_amd64 else (1 << 32) - 1
@@ -108,21 +108,22 @@ class Stepper:
 
     def settle(self, context: Context) -> None:
         """Account for a stop between two translations."""
-        stop = self._engine.stopped()
+        stop = self._runner.stopped()
         ip = context.cpu.words[IP]
         if stop.expected == NOWHERE or stop.expected != ip:
             return
-        block = self._chain(context, stop.current, stop.charged)[-1]
-        self._hold(context, block, block.index_of(ip), repeats=stop.repeats)
+        chain = self._chain(context, stop)
+        block = chain[len(chain) - 1]
+        self._hold(context, block, block.index_of(ip), stop.repeats)
 
     def learn(self, context: Context) -> bool:
         """Enter the unknown translation; false if its block has to be walked."""
-        engine = self._engine
-        stop = engine.stopped()
-        if stop.expected == NOWHERE or stop.expected != engine.place:
-            return context.blocks.learn(engine.place, engine.place_size)
-        block = self._chain(context, stop.current, stop.charged)[-1]
-        context.blocks.learn_tail(engine.place, engine.place_size, block)
+        runner = self._runner
+        stop = runner.stopped()
+        if stop.expected == NOWHERE or stop.expected != runner.place:
+            return context.blocks.learn(runner.place, runner.place_size)
+        chain = self._chain(context, stop)
+        context.blocks.learn_tail(runner.place, runner.place_size, chain[len(chain) - 1])
         self.settle(context)
         return True
 
@@ -138,10 +139,10 @@ class Stepper:
     def raised(self, context: Context, limit: int) -> int | None:
         """Account for an exception while running; None if the run can go on."""
         cpu = context.cpu
-        stop = self._engine.stopped()
-        fault = self._engine.fault(cpu)
+        stop = self._runner.stopped()
+        fault = self._runner.fault(cpu)
         ip = cpu.words[IP]
-        chain = self._chain(context, stop.current, stop.charged)
+        chain = self._chain(context, stop)
         if fault.vector == DEBUG:
             return self._single_stepped(context, fault, chain, stop.expected)
         for place, block in enumerate(chain):
@@ -150,7 +151,7 @@ class Stepper:
                 for later in chain[place + 1 :]:
                     self._clock.ticks -= later.ticks
                     self._clock.instructions -= later.count
-                self._hold(context, block, index, repeats=False)
+                self._hold(context, block, index, False)
                 break
         if fault.vector == PAGE_VECTOR:
             if fault.error & FAULT_FETCH:
@@ -180,10 +181,10 @@ class Stepper:
                     return DEADLINE
                 clock.ticks += block.ticks
                 clock.instructions += block.count
-                inside = Inside(block, 0, repeats=False)
+                inside = Inside(block, 0, False)
         elif inside.repeats and words[CX] & inside.block.counter_mask:
             if clock.ticks >= limit:
-                self._hold(context, inside.block, inside.index, repeats=True)
+                self._hold(context, inside.block, inside.index, True)
                 return DEADLINE
             clock.ticks += inside.block.repetition
         if inside is not None and inside.block.raises is not None and inside.left == 1:
@@ -192,15 +193,13 @@ class Stepper:
 
     # -- accounting -------------------------------------------------------------
 
-    def _chain(
-        self, context: Context, current: int, charged: tuple[Block, ...]
-    ) -> tuple[Block, ...]:
-        if charged or current == NOWHERE:
-            return charged
-        block = context.blocks.block(current)
+    def _chain(self, context: Context, stop: Stop) -> tuple[Block, ...]:
+        if stop.charged or stop.current == NOWHERE:
+            return stop.charged
+        block = context.blocks.block(stop.current)
         return () if block is None else (block,)
 
-    def _hold(self, context: Context, block: Block, index: int, *, repeats: bool) -> None:
+    def _hold(self, context: Context, block: Block, index: int, repeats: bool) -> None:
         if index == NOWHERE:
             return  # the emulator and the decoder differ: what follows is a new block
         self._clock.instructions -= block.count - index
@@ -217,11 +216,11 @@ class Stepper:
     ) -> int:
         """Account for the debug exception behind an instruction that had the trap flag."""
         ip = context.cpu.words[IP]
-        block = chain[-1] if chain else None
+        block = chain[len(chain) - 1] if chain else None
         if block is not None and block.end is End.SYSTEM_CALL and ip == block.stop:
             return self.called(context)  # entering the kernel, which masks the flag
         if block is not None and expected == ip:
-            self._hold(context, block, block.index_of(ip), repeats=False)
+            self._hold(context, block, block.index_of(ip), False)
         return self._report(context, fault)
 
     def _report(self, context: Context, fault: Fault) -> int:
@@ -243,7 +242,7 @@ class Stepper:
         if block.raises.after:
             context.cpu.words[IP] = block.stop & self._mask
         else:
-            self._hold(context, block, block.count - 1, repeats=False)
+            self._hold(context, block, block.count - 1, False)
         return self._report(context, Fault(block.raises.vector, block.raises.error, 0))
 
     # -- one instruction --------------------------------------------------------
@@ -263,8 +262,9 @@ class Stepper:
             elif not self._is_code_write(context, fault):
                 break
             elif self._writes_own(context, fault):
-                opened.append(fault.address & -PAGE)
-                self._spaces.open(context.space, opened[-1])
+                page = fault.address & -PAGE
+                opened.append(page)
+                self._spaces.open(context.space, page)
                 engine.forget_code()
             else:
                 self._turn_to_data(context, fault)
@@ -294,11 +294,11 @@ class Stepper:
         else:
             block, index = inside.block, inside.index
             if not stepped:
-                self._hold(context, block, index, repeats=False)
+                self._hold(context, block, index, False)
             elif now == ip and block.end is End.REPEAT and inside.left == 1:
-                self._hold(context, block, index, repeats=True)
+                self._hold(context, block, index, True)
             elif inside.left > 1 and now == block.start + block.offsets[index + 1]:
-                self._hold(context, block, index + 1, repeats=False)
+                self._hold(context, block, index + 1, False)
             else:
                 self._clock.instructions -= inside.left - 1
         if own_code:
@@ -316,11 +316,11 @@ class Stepper:
         code = self._spaces.fetch(context.space, ip, LONGEST)
         how = step_of(code, is_amd64=self._amd64)
         own_flag = bool(cpu.words[FLAGS] & TRAP_FLAG)
-        event = engine.step(cpu, self._clock.ticks, how is Step.ALONE)
+        event = self._runner.step(cpu, self._clock.ticks, how is Step.ALONE)
         if event == CALLED:
             return Fault(_CALL, 0, 0)
         if event == RAISED:
-            fault = engine.fault(cpu)
+            fault = self._runner.fault(cpu)
             # Going to the next instruction is not part of this one.
             if how is Step.ALONE and cpu.words[IP] != ip and fault.vector != DEBUG:
                 return None

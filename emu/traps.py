@@ -9,6 +9,10 @@ PAGE_FAULT = 2  # `address`, `error`
 EXCEPTION = 3  # `vector`, `error`
 STEPPED = 4  # from `Machine.step` only: one instruction or repetition is done
 
+# What a system call leaves in the registers that the ABI calls undefined.
+AMD64_SCRATCH = 0x5C5C_5C5C_5C5C_5C5C  # r15
+IA32_SCRATCH = 0x5C5C_5C5C  # ecx
+
 # Bits of a page fault's error code (Intel SDM vol. 3, 4.7).
 FAULT_PRESENT = 1
 FAULT_WRITE = 2

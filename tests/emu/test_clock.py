@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emu.errors import UsageError
 from emu.traps import DEADLINE, PAGE_FAULT, STEPPED, SYSTEM_CALL
 from tests.emu.rig import ARCHES, CODE, DATA, PAGE, assemble, rig, run_to, step_to
 
@@ -97,6 +98,45 @@ def test_a_fault_takes_back_what_was_not_done_and_charges_once(arch: str) -> Non
     it.machine.map(1, DATA + 16 * PAGE, 0x9000, 4)
     assert it.run(6) == DEADLINE
     assert (it.machine.instructions, it.machine.now) == (5, 6)
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_past_the_deadline_nothing_happens_even_inside_a_block(arch: str) -> None:
+    it = rig(arch, f"mov ebx, {DATA + 16 * PAGE}; mov eax, [ebx]; inc eax; e: jmp e")
+    it.run(100)
+    it.machine.map(1, DATA + 16 * PAGE, 0x9000, 4)
+    before = it.facts()
+
+    assert it.run(5) == it.machine.step(it.context, 5) == it.run(0) == DEADLINE
+    assert it.facts() == before
+    assert it.run(6) == DEADLINE
+    assert it.machine.instructions == 5
+
+
+def test_past_the_deadline_a_system_call_keeps_its_answer_for_later() -> None:
+    it = rig("amd64", "syscall; e: jmp e")
+    it.run()
+    it.context.tag = 7
+
+    assert it.run(it.machine.now) == DEADLINE
+    assert it.run(it.machine.now + 5) == DEADLINE
+    assert it.context.load_register("rax") == 7
+
+
+def test_what_follows_a_step_goes_on_with_the_run() -> None:
+    it = rig("amd64", "nop; nop; nop; e: jmp e")
+    assert it.machine.step(it.context, 2) == STEPPED
+
+    assert it.run(2) == DEADLINE
+    assert (it.machine.instructions, it.machine.now) == (4, 4)
+
+
+def test_a_deadline_may_be_as_far_as_one_likes() -> None:
+    it = rig("amd64", "nop; syscall")
+    assert it.run(1 << 63) == SYSTEM_CALL
+    assert it.machine.now == 3
+    with pytest.raises(UsageError, match="is behind the last one"):
+        it.machine.advance(1 << 57)
 
 
 def test_a_new_ip_starts_a_new_block() -> None:

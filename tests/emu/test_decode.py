@@ -1,8 +1,10 @@
 """The shapes of blocks."""
 
+from dataclasses import dataclass, field
+
 import pytest
 
-from emu.blocks import NOWHERE, BlockTable, Decoder
+from emu.blocks import NOWHERE, BlockTable, Cover, Decoder
 from emu.decode import End, Raise, Shape, Step, decode, lengths_for, step_of
 from tests.emu.rig import assemble
 
@@ -88,38 +90,47 @@ def test_how_an_instruction_is_stepped(code: bytes, how: Step) -> None:
     assert step_of(code, is_amd64=True) is how
 
 
-def table(memory: bytes, base: int) -> BlockTable:
+@dataclass(frozen=True, slots=True)
+class Maps:
+    simple: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    covers: dict[int, Cover] = field(default_factory=dict)
+    tails: dict[tuple[int, int], Cover] = field(default_factory=dict)
+
+
+def table(memory: bytes, base: int) -> tuple[BlockTable, Maps]:
     def fetch(address: int, size: int) -> bytes:
         return memory[address - base : address - base + size]
 
-    return Decoder(is_amd64=True).create_table(fetch)
+    maps = Maps()
+    decoder = Decoder(is_amd64=True, create_maps=lambda: (maps.simple, maps.covers, maps.tails))
+    return decoder.create_table(fetch), maps
 
 
 def test_a_translation_of_exactly_one_block_is_simple() -> None:
-    blocks = table(b"\x90\xc3" + NOPS, 0x1000)
+    blocks, maps = table(b"\x90\xc3" + NOPS, 0x1000)
     assert blocks.learn(0x1000, 2)
-    assert (blocks.simple, blocks.covers) == ({0x1000: (2, 128, 2)}, {})
+    assert (maps.simple, maps.covers) == ({0x1000: (2, 128, 2)}, {})
 
 
 def test_a_translation_over_a_page_end_charges_both_blocks() -> None:
-    blocks = table(b"\x90" * 4 + b"\xc3" + NOPS, 0x1FFE)
+    blocks, maps = table(b"\x90" * 4 + b"\xc3" + NOPS, 0x1FFE)
     assert blocks.learn(0x1FFE, 5)
-    cover = blocks.covers[0x1FFE]
+    cover = maps.covers[0x1FFE]
     assert [block.start for block in cover.charged] == [0x1FFE, 0x2000]
     assert (cover.ticks, cover.count, cover.margin, cover.after) == (320, 5, 128, NOWHERE)
 
 
 def test_a_translation_that_ends_inside_says_where_it_goes_on() -> None:
-    blocks = table(b"\x90" * 9 + b"\xc3" + NOPS, 0x1000)
+    blocks, maps = table(b"\x90" * 9 + b"\xc3" + NOPS, 0x1000)
     assert blocks.learn(0x1000, 4)
-    cover = blocks.covers[0x1000]
+    cover = maps.covers[0x1000]
     assert (cover.ticks, cover.after, cover.repeats) == (640, 0x1004, False)
     blocks.learn_tail(0x1004, 6, cover.inside)
-    tail = blocks.tails[0x1004, 0x100A]
+    tail = maps.tails[0x1004, 0x100A]
     assert (tail.ticks, tail.count, tail.margin, tail.after) == (0, 0, NOWHERE, NOWHERE)
 
 
 def test_a_translation_that_disagrees_with_the_decoder_is_not_used() -> None:
-    blocks = table(b"\x90\xc3" + NOPS, 0x1000)
+    blocks, maps = table(b"\x90\xc3" + NOPS, 0x1000)
     assert blocks.learn(0x1000, 3)
-    assert not blocks.covers[0x1000].fits
+    assert not maps.covers[0x1000].fits

@@ -2,8 +2,7 @@
 
 import pytest
 
-from emu.stepper import AMD64_SCRATCH, IA32_SCRATCH
-from emu.traps import DEADLINE, EXCEPTION, PAGE_FAULT, SYSTEM_CALL
+from emu.traps import AMD64_SCRATCH, DEADLINE, EXCEPTION, IA32_SCRATCH, PAGE_FAULT, SYSTEM_CALL
 from tests.emu.rig import ARCHES, CALL_PAGE, CODE, DATA, STACK, assemble, rig
 
 

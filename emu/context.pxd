@@ -1,0 +1,22 @@
+from emu.blocks cimport BlockTable
+from emu.engine cimport Cpu
+
+cdef int IP, SP
+
+
+cdef class Held:
+    cdef readonly unsigned long long start, ip
+    cdef readonly bint repeats
+
+
+cdef class Context:
+    cdef readonly object number, space, slot, thread_base
+    cdef readonly BlockTable blocks
+    cdef readonly Cpu cpu
+    cdef public int trap
+    cdef public Held held
+    cdef public unsigned long long tag, selector, label, timeout
+    cdef public unsigned long long address
+    cdef public int error, vector
+    cdef object _engine
+    cdef unsigned long long _mask

@@ -1,0 +1,26 @@
+cdef class Cpu:
+    cdef public bytearray blob
+    cdef public unsigned long long root
+    cdef public unsigned long long[::1] words
+    cdef public object host
+    cdef public unsigned long long handle, state
+    cdef public bint ready
+    cdef public long long stamp
+
+
+cdef class Inside:
+    cdef readonly object block
+    cdef readonly int index
+    cdef readonly bint repeats
+
+
+cdef class Fault:
+    cdef readonly int vector, error
+    cdef readonly unsigned long long address
+
+
+cdef class Stop:
+    # Addresses are Python's numbers, because NOWHERE is negative.
+    cdef readonly object current, expected
+    cdef readonly tuple charged
+    cdef readonly bint repeats

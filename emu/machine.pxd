@@ -1,0 +1,38 @@
+cimport cython
+
+from emu.clock cimport Clock
+from emu.context cimport Context
+from emu.engine cimport Cpu, Inside
+from emu.native_engine cimport NativeRunner
+from emu.stepper cimport Stepper
+
+cdef int CALLED, EXPIRED, RAISED, WALK, AX, SI
+cdef int DEADLINE, STEPPED, SYSTEM_CALL
+cdef int CYCLE_SHIFT
+cdef long long LAST_CYCLE
+
+
+cdef class Machine:
+    cdef readonly object config
+    cdef readonly object _engine, _memory, _spaces
+    cdef bint _amd64
+    cdef unsigned long long _mask
+    cdef Clock _clock
+    cdef NativeRunner _runner
+    cdef Stepper _stepper
+    cdef dict _contexts
+    cdef tuple _words
+
+    cpdef charge(self, long long cycles)
+    cpdef advance(self, long long until)
+
+    @cython.locals(clock=Clock, limit=cython.longlong, cpu=Cpu, resume=Inside, event=cython.int)
+    cpdef int run(self, Context context, deadline) except -1
+    @cython.locals(limit=cython.longlong)
+    cpdef int step(self, Context context, deadline) except -1
+    cdef _give_back(self, Context context)
+    @cython.locals(stepper=Stepper, clock=Clock, cpu=Cpu, resume=Inside)
+    cdef int _go_on(self, Context context, long long limit, int event) except -1
+
+
+cdef long long _ticks_at(cycle) except -1

@@ -1,0 +1,501 @@
+"""The runner in C: the rules of `emu.python_engine`, on C values.
+
+The hooks are entered at every block of guest code and hold the interpreter lock, as a run
+does from its start to its end; but a block that is known as exactly one translation, and
+a repetition of a string instruction, touch no Python object.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+from emu.blocks cimport BlockTable
+from emu.clock cimport Clock
+from emu.engine cimport Cpu, Fault, Inside, Stop
+
+from emu.blocks import NOWHERE
+from emu.cost import CYCLE_SHIFT
+from emu.engine import (
+    AX,
+    CALLED,
+    CX,
+    DX,
+    EXPIRED,
+    FLAGS,
+    IP,
+    RAISED,
+    STEPPED,
+    UNKNOWN,
+    WALK,
+    Hooks,
+)
+from emu.python_engine import (
+    IA32_CALL,
+    INVALID_INSTRUCTION,
+    NO_DEBUG,
+    TRAP_FLAG,
+    UNBOUNDED,
+)
+from emu.traps import DEBUG, INVALID_OPCODE
+
+# Constants of other modules as C values.
+cdef int called = CALLED, raised = RAISED, expired = EXPIRED, unknown = UNKNOWN
+cdef int walk = WALK, stepped = STEPPED
+cdef int ax = AX, cx = CX, dx = DX, ip = IP, flags = FLAGS
+cdef int debug = DEBUG, invalid_opcode = INVALID_OPCODE
+cdef int cycle_shift = CYCLE_SHIFT
+cdef uint32_t ia32_call = IA32_CALL
+cdef int invalid_instruction = INVALID_INSTRUCTION
+cdef uint64_t no_debug = NO_DEBUG, trap_flag = TRAP_FLAG
+cdef int64_t unbounded = UNBOUNDED
+
+cdef extern from *:
+    """
+    #define L4LAB_NOWHERE UINT64_MAX
+    #define L4LAB_GOLDEN UINT64_C(0x9E3779B97F4A7C15)
+    #define L4LAB_LIKELY(x) __builtin_expect(!!(x), 1)
+    """
+    const uint64_t nowhere "L4LAB_NOWHERE"  # no translation begins at the last address
+    const uint64_t golden "L4LAB_GOLDEN"
+    bint likely "L4LAB_LIKELY"(bint)
+
+# Blocks between two looks for signals, and for other threads that wait for the lock: some
+# milliseconds of the slowest code, and too rare to be measured.
+cdef int64_t PATIENCE = 1 << 15
+cdef int SMALLEST = 6  # binary logarithm of the size of an empty map
+
+
+cdef class Known:
+    """What a `Cover` says, as C values."""
+
+    cdef object cover
+    cdef bint fits, repeats
+    cdef int64_t ticks, count, margin
+    cdef uint64_t after
+    cdef tuple charged
+    cdef object inside
+
+    def __init__(self, cover):
+        self.cover = cover
+        self.fits = cover.fits
+        self.repeats = cover.repeats
+        self.ticks = cover.ticks
+        self.count = cover.count
+        self.margin = cover.margin
+        self.after = nowhere if cover.after == NOWHERE else cover.after
+        self.charged = cover.charged
+        self.inside = cover.inside
+
+
+cdef class Map:
+    """A map of a block table: open addressing, the next free entry, at most half full.
+
+    It takes what a dictionary takes; only hooks look into it.
+    """
+
+    def __cinit__(self):
+        self.known = {}
+        self.allocate(SMALLEST)
+
+    def __dealloc__(self):
+        free(self.entries)
+
+    def clear(self):
+        """Take everything out."""
+        self.known.clear()
+        free(self.entries)
+        self.entries = NULL
+        self.allocate(SMALLEST)
+
+    cdef int allocate(self, int bits) except -1:
+        cdef size_t at
+        self.entries = <Entry *> malloc((<size_t> 1 << bits) * sizeof(Entry))
+        if self.entries == NULL:
+            raise MemoryError
+        for at in range(<size_t> 1 << bits):
+            self.entries[at].address = nowhere
+        self.shift = 64 - bits
+        self.used = 0
+        return 0
+
+    cdef Entry *find(self, uint64_t address, uint64_t stop) noexcept:
+        """Give the entry of a key, or the free one where it would go."""
+        cdef uint64_t last = (<uint64_t> 1 << (64 - self.shift)) - 1
+        cdef uint64_t at = address * golden >> self.shift
+        cdef Entry *entry = &self.entries[at]
+        while entry.address != nowhere and (entry.address != address or entry.stop != stop):
+            at = (at + 1) & last
+            entry = &self.entries[at]
+        return entry
+
+    cdef Entry *claim(self, uint64_t address, uint64_t stop) except NULL:
+        """Give the entry of a key, making it if need be."""
+        cdef Entry *entry = self.find(address, stop)
+        if entry.address == nowhere:
+            if self.used >= <size_t> 1 << (63 - self.shift):
+                self.grow()
+                entry = self.find(address, stop)
+            self.used += 1
+            entry.address = address
+            entry.stop = stop
+        return entry
+
+    cdef int grow(self) except -1:
+        cdef Entry *old = self.entries
+        cdef int bits = 64 - self.shift
+        cdef size_t at
+        self.allocate(bits + 1)
+        for at in range(<size_t> 1 << bits):
+            if old[at].address != nowhere:
+                self.find(old[at].address, old[at].stop)[0] = old[at]
+                self.used += 1
+        free(old)
+        return 0
+
+
+cdef class Simple(Map):
+    """Translations that are exactly one block."""
+
+    def __setitem__(self, uint64_t address, value):
+        size, ticks, count = value
+        cdef Entry *entry = self.claim(address, 0)
+        entry.ticks = ticks
+        entry.count = count
+        entry.cover = NULL
+        entry.size = size
+
+    def pop(self, uint64_t address, default):
+        """Take a value out if there is one."""
+        self.find(address, 0).size = 0  # a free entry is not read
+
+
+cdef class Covers(Map):
+    """All other translations that start a block."""
+
+    def __setitem__(self, uint64_t address, cover):
+        known = Known(cover)
+        cdef Entry *entry = self.claim(address, 0)
+        self.known[address] = known
+        entry.cover = <void *> known
+        entry.size = cover.size
+
+    def pop(self, uint64_t address, default):
+        """Take a value out if there is one."""
+        self.find(address, 0).size = 0
+        self.known.pop(address, None)
+
+
+cdef class Tails(Map):
+    """Translations that begin inside a block, by their address and that block's end."""
+
+    def __setitem__(self, key, cover):
+        known = Known(cover)
+        address, stop = key
+        cdef Entry *entry = self.claim(address, stop)
+        self.known[key] = known
+        entry.cover = <void *> known
+        entry.size = cover.size
+
+
+cdef class NativeRunner:
+    """Executes CPU states by functions of Unicorn called directly."""
+
+    name = "compiled"
+
+    def __init__(self, functions):
+        self.start = <Start> <size_t> functions.start
+        self.state.halt = <Halt> <size_t> functions.stop
+        self.state.runner = <void *> self
+        self.state.passes = -1
+        self.state.patience = PATIENCE
+        self.state.current = self.state.expected = nowhere
+        self.nothing = Simple()
+        self.charged = ()
+
+    @property
+    def hooks(self):
+        """The functions for the hooks of all instances."""
+        return Hooks(
+            <size_t> <void *> on_block,
+            <size_t> <void *> on_interrupt,
+            <size_t> <void *> on_clock,
+            <size_t> <void *> &self.state,
+        )
+
+    def set_marks(self, marks):
+        """Take note of where CPU states keep things; before the first `fault` or `step`."""
+        self.old_exception = marks.old_exception
+        self.error_code = marks.error_code
+        self.cr2 = marks.cr2
+        self.dr6 = marks.dr6
+
+    def create_maps(self):
+        """Make the maps of a block table."""
+        return Simple(), Covers(), Tails()
+
+    cpdef int execute(
+        self, Cpu cpu, BlockTable blocks, Clock clock, int64_t limit, Inside resume
+    ) except -1:
+        """Run from the state's ip until something stops it; move the clock; say what."""
+        cdef State *s = &self.state
+        cdef Map simple = <Map> blocks.simple
+        cdef int status
+        s.handle = <void *> cpu.handle
+        s.words = <uint64_t *> &cpu.words[0]
+        s.entries = simple.entries
+        s.shift = simple.shift
+        s.ticks = clock.ticks
+        s.limit = limit
+        s.retired = 0
+        s.event = called
+        s.vector = -1
+        s.current = s.expected = nowhere
+        self.table = blocks
+        self.charged = ()
+        if resume is not None:
+            block = resume.block
+            s.current = block.start
+            self.charged = (block,)
+            self.go_inside(block, block.start + block.offsets[resume.index], resume.repeats)
+        status = self.start(s.handle, s.words[ip], 0, 0, 0)
+        if status or self.failure is not None:
+            self.check(status)
+        clock.ticks = s.ticks
+        clock.instructions += s.retired
+        return s.event if s.vector < 0 else raised
+
+    cpdef Stop stopped(self):
+        """Tell where the last `execute` stopped."""
+        cdef State *s = &self.state
+        cdef tuple chain = self.charged
+        if s.current == nowhere or not chain or chain[0].start != s.current:
+            chain = ()
+        return Stop(
+            NOWHERE if s.current == nowhere else s.current,
+            chain,
+            NOWHERE if s.expected == nowhere else s.expected,
+            s.repeats,
+        )
+
+    cpdef int step(self, Cpu cpu, int64_t now, bint alone) except -1:
+        """Execute one instruction without any accounting."""
+        cdef State *s = &self.state
+        cdef bint flag
+        cdef int status
+        s.words = <uint64_t *> &cpu.words[0]
+        # With the trap flag one exception ends it, and a translation that was
+        # overwritten by its own instruction may start a second time.
+        flag = not alone and not s.words[flags] & trap_flag
+        self.begin_step(<void *> cpu.handle, 1 if alone else unbounded, now)
+        if flag:
+            s.words[flags] |= trap_flag
+        status = self.start(s.handle, s.words[ip], 0, 0, 0)
+        s.passes = -1
+        if flag:
+            s.words[flags] &= ~trap_flag
+        if status or self.failure is not None:
+            self.check(status)
+        if s.vector == debug:
+            (<uint64_t *> (cpu.state + self.dr6))[0] = no_debug
+            if flag:
+                return stepped
+        return s.event if s.vector < 0 else raised
+
+    def enter(self, size_t handle, uint64_t address):
+        """Execute one translation of an instance; give the vector raised, or NOWHERE."""
+        cdef int status
+        self.begin_step(<void *> handle, 1, 0)
+        status = self.start(<void *> handle, address, 0, 0, 0)
+        self.state.passes = -1
+        self.check(status)
+        return self.state.vector
+
+    cpdef Fault fault(self, Cpu cpu):
+        """Tell about the exception that was just raised, and make the CPU forget it."""
+        (<int32_t *> (cpu.state + self.old_exception))[0] = -1
+        return Fault(
+            self.state.vector,
+            (<int32_t *> (cpu.state + self.error_code))[0] & 0xFFFF,
+            (<uint64_t *> (cpu.state + self.cr2))[0],
+        )
+
+    cdef int begin_step(self, void *handle, int64_t allowed, int64_t now) except -1:
+        cdef State *s = &self.state
+        s.handle = handle
+        s.entries = self.nothing.entries
+        s.shift = self.nothing.shift
+        s.ticks = now
+        s.event = called
+        s.vector = -1
+        s.current = s.expected = nowhere
+        s.passes = allowed
+        self.charged = ()
+        return 0
+
+    cdef int check(self, int status) except -1:
+        if self.failure is not None:
+            error = self.failure
+            self.failure = None
+            raise error
+        if status == invalid_instruction:
+            self.state.vector = invalid_opcode
+            return 0
+        assert not status, f"emulation ended with status {status}"
+        return 0
+
+    cdef int other_block(self, uint64_t address, uint32_t size) except -1:
+        """Start a translation that is not exactly one known block in time."""
+        cdef State *s = &self.state
+        cdef bint fresh = address != s.expected
+        cdef Entry *entry
+        cdef Known cover
+        if s.passes >= 0:
+            if s.passes == 0:
+                halt(s, stepped)
+            s.passes -= 1
+            return 0
+        if not fresh and s.repeats:
+            if size == s.repeat_size:
+                halt(s, expired)
+                return 0
+            fresh = True  # the code has changed below it
+            s.expected = nowhere
+        if fresh:
+            entry = (<Map> self.table.simple).find(address, 0)
+            if entry.address != nowhere and entry.size == size:
+                halt(s, expired)
+                return 0
+            entry = (<Map> self.table.covers).find(address, 0)
+        else:
+            entry = (<Map> self.table.tails).find(address, self.inside.stop)
+        if entry.address == nowhere or entry.size != size:
+            self.place = address
+            self.place_size = size
+            halt(s, unknown)
+            return 0
+        cover = <Known> entry.cover
+        if cover.margin >= 0 and s.ticks + cover.margin >= s.limit:
+            halt(s, expired if fresh and s.ticks >= s.limit else walk)
+            return 0
+        if not cover.fits:
+            halt(s, walk)
+            return 0
+        s.ticks += cover.ticks
+        s.retired += cover.count
+        if fresh:
+            s.current = address
+            self.charged = cover.charged
+        elif cover.charged:
+            self.charged = self.charged + cover.charged
+        return self.go_inside(cover.inside, cover.after, cover.repeats)
+
+    cdef int go_inside(self, block, uint64_t after, bint repeats) except -1:
+        cdef State *s = &self.state
+        self.inside = block
+        s.expected = after
+        s.repeats = repeats
+        if repeats:
+            s.repeat_size = block.stop - after
+            s.repetition = block.repetition
+            s.counter_mask = block.counter_mask
+        return 0
+
+    cdef int look_around(self) except -1:
+        """Let signal handlers and other threads run."""
+        self.state.patience = PATIENCE
+        PyErr_CheckSignals()
+        with nogil:
+            pass
+        return 0
+
+    cdef int tell_time(self) except -1:
+        """Answer `rdtsc`: what later blocks of the same translation cost is not over."""
+        cdef State *s = &self.state
+        cdef int64_t now = s.ticks
+        cdef tuple charged = self.charged
+        if charged and s.current != nowhere and charged[0].start == s.current:
+            for block in reversed(charged):
+                if block.start <= s.words[ip] < block.stop:
+                    break
+                now -= block.ticks
+        now >>= cycle_shift
+        s.words[ax] = now & 0xFFFFFFFF
+        s.words[dx] = now >> 32 & 0xFFFFFFFF
+        return 0
+
+
+cdef inline void halt(State *s, int why) noexcept:
+    s.event = why
+    s.halt(s.handle)
+
+
+cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) noexcept:
+    cdef State *s = <State *> data
+    cdef Entry *entry
+    s.patience -= 1
+    if likely(address != s.expected):
+        entry = &s.entries[address * golden >> s.shift]
+        if likely(
+            entry.address == address
+            and entry.size == size
+            and s.ticks < s.limit
+            and s.patience >= 0
+        ):
+            s.ticks += entry.ticks
+            s.retired += entry.count
+            s.current = address
+            s.expected = nowhere
+            return
+    elif s.repeats and size == s.repeat_size and s.patience >= 0:
+        if not s.words[cx] & s.counter_mask:
+            return
+        if s.ticks < s.limit:
+            s.ticks += s.repetition
+            return
+    on_rare_block(s, address, size)
+
+
+cdef void on_rare_block(State *s, uint64_t address, uint32_t size) noexcept:
+    """Start a block that collides in the map, is no simple one, or comes too late."""
+    cdef NativeRunner self = <NativeRunner> s.runner
+    cdef Entry *entry
+    try:
+        if s.patience < 0:
+            self.look_around()
+        if address != s.expected:
+            if s.passes < 0 and s.ticks < s.limit:
+                entry = (<Map> self.table.simple).find(address, 0)
+                if entry.address != nowhere and entry.size == size:
+                    s.ticks += entry.ticks
+                    s.retired += entry.count
+                    s.current = address
+                    s.expected = nowhere
+                    return
+        elif s.repeats and size == s.repeat_size:
+            if not s.words[cx] & s.counter_mask:
+                return
+            if s.ticks < s.limit:
+                s.ticks += s.repetition
+                return
+        self.other_block(address, size)
+    except BaseException as error:
+        self.failure = error
+        halt(s, called)
+
+
+cdef void on_interrupt(void *handle, uint32_t number, void *data) noexcept:
+    cdef State *s = <State *> data
+    if number != ia32_call:
+        s.vector = number
+    s.halt(s.handle)
+
+
+cdef int on_clock(void *handle, void *data) noexcept:
+    cdef State *s = <State *> data
+    cdef NativeRunner self = <NativeRunner> s.runner
+    try:
+        self.tell_time()
+    except BaseException as error:
+        self.failure = error
+        halt(s, called)
+    return 1
