@@ -1,9 +1,12 @@
 # l4lab.  Every target makes .venv by itself when it is missing or stale.
 PYTHON ?= python3
+SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
+# What the compiled engine is made of: a change builds it anew.
+COMPILED := $(wildcard emu/*.p* kernel/*.p* lab/trace/*.p*)
 
-.PHONY: run test check kernel-alone guests bench clean
+.PHONY: run test check check-pure check-no-compiler kernel-alone guests bench clean
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -28,6 +31,29 @@ kernel-alone:
 	! build/kernel-alone/bin/python -c 'import capstone' 2> /dev/null
 	build/kernel-alone/bin/python -m pytest tests/kernel
 
+# All tests on the engine in Python, in a copy where nothing is compiled, and every
+# scenario's trace on both engines.
+check-pure: $(READY) guests
+	rm -rf build/pure && mkdir -p build/pure
+	git ls-files -z | xargs -0 tar c | tar x -C build/pure
+	$(PYTHON) -m venv build/pure/.venv
+	cd build/pure && L4LAB_PURE=1 .venv/bin/pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(MAKE) --no-print-directory -C build/pure/guest/programs
+	cd build/pure && .venv/bin/python -m pytest
+	$(BIN)/python -m tests.traces > build/traces-compiled
+	cd build/pure && .venv/bin/python -m tests.traces > ../traces-pure
+	head -1 build/traces-compiled build/traces-pure
+	tail -n +2 build/traces-compiled | cmp - <(tail -n +2 build/traces-pure)
+
+# An installation whose compiler always fails works all the same.
+check-no-compiler:
+	rm -rf build/no-compiler && mkdir -p build/no-compiler
+	git ls-files -z | xargs -0 tar c | tar x -C build/no-compiler
+	$(PYTHON) -m venv build/no-compiler/.venv
+	cd build/no-compiler && CC=/bin/false .venv/bin/pip install --quiet --disable-pip-version-check .
+	cd / && $(CURDIR)/build/no-compiler/.venv/bin/l4lab run --json faq_nested_call \
+	    | grep '"engine": "python"' > /dev/null
+
 guests: $(READY)
 	$(MAKE) --no-print-directory -C guest/programs
 
@@ -38,7 +64,7 @@ clean:
 	$(MAKE) --no-print-directory -C guest/programs clean
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml setup.py $(COMPILED)
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@

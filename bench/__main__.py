@@ -17,14 +17,16 @@ from lab.views.text import render_table
 
 ARCHES = ("amd64", "ia32")
 REPEATS = 3
-SHARE = 0.01  # of bare Unicorn's rounds that the pure engine does
-CYCLES = 3_000_000  # of the call loops
+# How much of bare Unicorn's rounds an engine does, and the cycles of its call loops.
+EFFORT = {"python": (0.01, 3_000_000), "compiled": (1.0, 150_000_000)}
 OUTPUT = Path("bench.json")
 
 
 def main() -> None:
     console = Console(highlight=False)
-    results: dict[str, object] = {"engine": run_scenario("latent").engine}
+    engine = run_scenario("latent").engine
+    share, cycles = EFFORT[engine]
+    results: dict[str, object] = {"engine": engine}
     guest: dict[str, dict[str, float]] = {arch: {} for arch in ARCHES}
     trips: dict[str, dict[str, dict[str, float]]] = {
         arch: {"intra": {}, "inter": {}, "inter_traced": {}} for arch in ARCHES
@@ -34,7 +36,7 @@ def main() -> None:
         task = bar.add_task("measuring", total=jobs)
         for arch in ARCHES:
             for loop in LOOPS:
-                ratios = [guest_ratio(loop, arch, share=SHARE) for _ in range(REPEATS)]
+                ratios = [guest_ratio(loop, arch, share=share) for _ in range(REPEATS)]
                 guest[arch][loop] = median(ratios)
                 bar.advance(task)
             for words in ("0", "4", "63"):
@@ -43,13 +45,13 @@ def main() -> None:
                     ("inter_traced", f"pingpong_forever_{words}", True),
                 ):
                     rates = [
-                        round_trips(name, arch, cycles=CYCLES, traced=traced)
+                        round_trips(name, arch, cycles=cycles, traced=traced)
                         for _ in range(REPEATS)
                     ]
                     trips[arch][kind][words] = median(rates)
                     bar.advance(task)
             rates = [
-                round_trips("pingpong_intra", arch, cycles=CYCLES, traced=False)
+                round_trips("pingpong_forever_intra", arch, cycles=cycles, traced=False)
                 for _ in range(REPEATS)
             ]
             trips[arch]["intra"]["4"] = median(rates)

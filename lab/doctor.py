@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from emu.machine import Machine, MachineConfig
 from emu.selftest import run_selftests
 from guest.errors import GuestError
 from guest.scenario import PROGRAMS
@@ -27,6 +28,7 @@ def examine() -> list[Check]:
     """Look at everything; takes a second or two."""
     checks = [Check("python", sys.version_info >= (3, 11), platform.python_version())]
     checks += [_package(name) for name in _PACKAGES]
+    checks.append(_engine())
     checks += [Check(test.name, test.ok, test.detail) for test in run_selftests()]
     checks.append(_compiled_guests())
     checks += [_scenario(arch) for arch in ("amd64", "ia32")]
@@ -38,6 +40,12 @@ def _package(name: str) -> Check:
         return Check(name, True, version(name))
     except PackageNotFoundError:
         return Check(name, False, "not installed")
+
+
+def _engine() -> Check:
+    name = Machine(MachineConfig()).engine
+    note = "" if name == "compiled" else ": slower; install where there is a C compiler"
+    return Check("engine", True, name + note)
 
 
 def _compiled_guests() -> Check:
