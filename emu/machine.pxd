@@ -9,7 +9,6 @@ from emu.stepper cimport Stepper
 cdef int CALLED, EXPIRED, RAISED, WALK, AX, SI
 cdef int DEADLINE, STEPPED, SYSTEM_CALL
 cdef int CYCLE_SHIFT
-cdef long long LAST_CYCLE
 
 
 cdef class Machine:
@@ -30,9 +29,11 @@ cdef class Machine:
     cpdef int run(self, Context context, deadline) except -1
     @cython.locals(limit=cython.longlong)
     cpdef int step(self, Context context, deadline) except -1
-    cdef _give_back(self, Context context)
+    @cython.locals(cpu=Cpu)
+    cdef void _give_back(self, Context context) noexcept
     @cython.locals(stepper=Stepper, clock=Clock, cpu=Cpu, resume=Inside)
     cdef int _go_on(self, Context context, long long limit, int event) except -1
 
 
+@cython.locals(near=cython.longlong)
 cdef long long _ticks_at(cycle) except -1

@@ -166,9 +166,9 @@ class Machine:
         return context.trap
 
     def _give_back(self, context: Context) -> None:
-        words = context.cpu.words
-        words[AX] = context.tag & self._mask
-        words[SI] = context.label & self._mask
+        cpu = context.cpu
+        cpu.words[AX] = context.tag & self._mask
+        cpu.words[SI] = context.label & self._mask
 
     def _go_on(self, context: Context, limit: int, event: int) -> int:
         """Handle whatever is not a system call, until there is a trap to report."""
@@ -432,7 +432,8 @@ class Machine:
 
 
 def _ticks_at(cycle: int) -> int:
-    return (cycle if cycle < LAST_CYCLE else LAST_CYCLE) << CYCLE_SHIFT
+    near = cycle if cycle < LAST_CYCLE else LAST_CYCLE
+    return near << CYCLE_SHIFT
 
 
 def _check(config: MachineConfig) -> None:

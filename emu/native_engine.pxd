@@ -9,9 +9,8 @@ ctypedef int (*Halt)(void *)
 
 
 cdef struct Entry:
-    # A translation by its address and, if it begins inside a block, the end of that.
-    uint64_t address
-    uint64_t stop
+    # A translation; of 32 bytes, which `on_block` relies on.
+    uint64_t key  # its address, or what `Tails` makes of address and end of the block
     int64_t ticks
     uint32_t size  # 0: taken out
     uint32_t count
@@ -20,13 +19,13 @@ cdef struct Entry:
 
 cdef class Map:
     cdef Entry *entries
-    cdef int shift
+    cdef uint64_t mask  # of the last entry, in bytes
     cdef size_t used
     cdef dict known
 
-    cdef Entry *find(self, uint64_t address, uint64_t stop) noexcept
-    cdef Entry *claim(self, uint64_t address, uint64_t stop) except NULL
-    cdef int allocate(self, int bits) except -1
+    cdef Entry *find(self, uint64_t key) noexcept
+    cdef Entry *claim(self, uint64_t key) except NULL
+    cdef int allocate(self, size_t count) except -1
     cdef int grow(self) except -1
 
 
@@ -43,20 +42,27 @@ cdef class Tails(Map):
 
 
 cdef struct State:
-    # Everything that the hooks touch at a block that is known.
-    int64_t ticks, limit, retired
-    uint64_t current, expected
-    Entry *entries  # of `simple`
-    int shift
-    int repeats
-    uint64_t *words
+    # What the hooks touch at a block that is known.
+    uint64_t mask  # of the entries of `simple`,
+    char *entries  # which these are
+    int64_t ticks
+    int64_t soon  # `bound`; 0 while `expected` is an address
+    int64_t retired
+    uint64_t current
+    uint64_t expected
+    int64_t bound  # the limit, or before it the ticks of the next look at signals
+    void (*other)(State *, uint64_t, uint32_t) noexcept
+    uint64_t *counter  # the count register
     uint64_t counter_mask
-    uint32_t repeat_size
-    int vector
     int64_t repetition
-    int64_t passes
-    int64_t patience
+    uint32_t repeat_size  # 0: none
+    # And what they touch at others.
     int event
+    int64_t limit, look
+    int64_t passes
+    bint repeats
+    int vector
+    uint64_t *words
     void *handle
     Halt halt
     void *runner
@@ -84,5 +90,4 @@ cdef class NativeRunner:
     cdef int check(self, int status) except -1
     cdef int other_block(self, uint64_t address, uint32_t size) except -1
     cdef int go_inside(self, block, uint64_t after, bint repeats) except -1
-    cdef int look_around(self) except -1
     cdef int tell_time(self) except -1

@@ -52,17 +52,19 @@ cdef int64_t unbounded = UNBOUNDED
 cdef extern from *:
     """
     #define L4LAB_NOWHERE UINT64_MAX
-    #define L4LAB_GOLDEN UINT64_C(0x9E3779B97F4A7C15)
+    /* Where a map has the entry of a key if there is no other in its way: a byte offset,
+       by the upper bits of a product. */
+    #define L4LAB_PLACE(key, mask) ((uint32_t)(key) * 0x9E3779B1u >> 7 & (mask))
     #define L4LAB_LIKELY(x) __builtin_expect(!!(x), 1)
     """
     const uint64_t nowhere "L4LAB_NOWHERE"  # no translation begins at the last address
-    const uint64_t golden "L4LAB_GOLDEN"
+    uint64_t place_of "L4LAB_PLACE"(uint64_t key, uint64_t mask)
     bint likely "L4LAB_LIKELY"(bint)
 
-# Blocks between two looks for signals, and for other threads that wait for the lock: some
+# Ticks between two looks for signals, and for other threads that wait for the lock: some
 # milliseconds of the slowest code, and too rare to be measured.
-cdef int64_t PATIENCE = 1 << 15
-cdef int SMALLEST = 6  # binary logarithm of the size of an empty map
+cdef int64_t patience = 1 << 21
+cdef size_t smallest = 64  # entries of an empty map
 
 
 cdef class Known:
@@ -88,14 +90,14 @@ cdef class Known:
 
 
 cdef class Map:
-    """A map of a block table: open addressing, the next free entry, at most half full.
+    """A map of a block table: open addressing, the next free entry, at most a quarter full.
 
     It takes what a dictionary takes; only hooks look into it.
     """
 
     def __cinit__(self):
         self.known = {}
-        self.allocate(SMALLEST)
+        self.allocate(smallest)
 
     def __dealloc__(self):
         free(self.entries)
@@ -105,49 +107,47 @@ cdef class Map:
         self.known.clear()
         free(self.entries)
         self.entries = NULL
-        self.allocate(SMALLEST)
+        self.allocate(smallest)
 
-    cdef int allocate(self, int bits) except -1:
+    cdef int allocate(self, size_t count) except -1:
         cdef size_t at
-        self.entries = <Entry *> malloc((<size_t> 1 << bits) * sizeof(Entry))
+        self.entries = <Entry *> malloc(count * sizeof(Entry))
         if self.entries == NULL:
             raise MemoryError
-        for at in range(<size_t> 1 << bits):
-            self.entries[at].address = nowhere
-        self.shift = 64 - bits
+        for at in range(count):
+            self.entries[at].key = nowhere
+        self.mask = (count - 1) * sizeof(Entry)
         self.used = 0
         return 0
 
-    cdef Entry *find(self, uint64_t address, uint64_t stop) noexcept:
+    cdef Entry *find(self, uint64_t key) noexcept:
         """Give the entry of a key, or the free one where it would go."""
-        cdef uint64_t last = (<uint64_t> 1 << (64 - self.shift)) - 1
-        cdef uint64_t at = address * golden >> self.shift
-        cdef Entry *entry = &self.entries[at]
-        while entry.address != nowhere and (entry.address != address or entry.stop != stop):
-            at = (at + 1) & last
-            entry = &self.entries[at]
+        cdef uint64_t at = place_of(key, self.mask)
+        cdef Entry *entry = <Entry *> (<char *> self.entries + at)
+        while entry.key != key and entry.key != nowhere:
+            at = at + sizeof(Entry) & self.mask
+            entry = <Entry *> (<char *> self.entries + at)
         return entry
 
-    cdef Entry *claim(self, uint64_t address, uint64_t stop) except NULL:
+    cdef Entry *claim(self, uint64_t key) except NULL:
         """Give the entry of a key, making it if need be."""
-        cdef Entry *entry = self.find(address, stop)
-        if entry.address == nowhere:
-            if self.used >= <size_t> 1 << (63 - self.shift):
+        cdef Entry *entry = self.find(key)
+        if entry.key == nowhere:
+            if self.used * 4 * sizeof(Entry) > self.mask:
                 self.grow()
-                entry = self.find(address, stop)
+                entry = self.find(key)
             self.used += 1
-            entry.address = address
-            entry.stop = stop
+            entry.key = key
         return entry
 
     cdef int grow(self) except -1:
         cdef Entry *old = self.entries
-        cdef int bits = 64 - self.shift
+        cdef size_t count = self.mask // sizeof(Entry) + 1
         cdef size_t at
-        self.allocate(bits + 1)
-        for at in range(<size_t> 1 << bits):
-            if old[at].address != nowhere:
-                self.find(old[at].address, old[at].stop)[0] = old[at]
+        self.allocate(count * 2)
+        for at in range(count):
+            if old[at].key != nowhere:
+                self.find(old[at].key)[0] = old[at]
                 self.used += 1
         free(old)
         return 0
@@ -158,7 +158,7 @@ cdef class Simple(Map):
 
     def __setitem__(self, uint64_t address, value):
         size, ticks, count = value
-        cdef Entry *entry = self.claim(address, 0)
+        cdef Entry *entry = self.claim(address)
         entry.ticks = ticks
         entry.count = count
         entry.cover = NULL
@@ -166,7 +166,7 @@ cdef class Simple(Map):
 
     def pop(self, uint64_t address, default):
         """Take a value out if there is one."""
-        self.find(address, 0).size = 0  # a free entry is not read
+        self.find(address).size = 0  # a free entry is not read
 
 
 cdef class Covers(Map):
@@ -174,14 +174,14 @@ cdef class Covers(Map):
 
     def __setitem__(self, uint64_t address, cover):
         known = Known(cover)
-        cdef Entry *entry = self.claim(address, 0)
+        cdef Entry *entry = self.claim(address)
         self.known[address] = known
         entry.cover = <void *> known
         entry.size = cover.size
 
     def pop(self, uint64_t address, default):
         """Take a value out if there is one."""
-        self.find(address, 0).size = 0
+        self.find(address).size = 0
         self.known.pop(address, None)
 
 
@@ -191,10 +191,15 @@ cdef class Tails(Map):
     def __setitem__(self, key, cover):
         known = Known(cover)
         address, stop = key
-        cdef Entry *entry = self.claim(address, stop)
+        cdef Entry *entry = self.claim(tail_key(address, stop))
         self.known[key] = known
         entry.cover = <void *> known
         entry.size = cover.size
+
+
+cdef inline uint64_t tail_key(uint64_t address, uint64_t stop) noexcept:
+    # A block is no longer than a page and an instruction; code lies below 2**47.
+    return address << 13 | (stop - address)
 
 
 cdef class NativeRunner:
@@ -207,7 +212,7 @@ cdef class NativeRunner:
         self.state.halt = <Halt> <size_t> functions.stop
         self.state.runner = <void *> self
         self.state.passes = -1
-        self.state.patience = PATIENCE
+        self.state.other = on_other_block
         self.state.current = self.state.expected = nowhere
         self.nothing = Simple()
         self.charged = ()
@@ -242,10 +247,12 @@ cdef class NativeRunner:
         cdef int status
         s.handle = <void *> cpu.handle
         s.words = <uint64_t *> &cpu.words[0]
-        s.entries = simple.entries
-        s.shift = simple.shift
+        s.counter = &s.words[cx]
+        s.entries = <char *> simple.entries
+        s.mask = simple.mask
         s.ticks = clock.ticks
         s.limit = limit
+        s.soon = s.bound = min(s.look, limit)
         s.retired = 0
         s.event = called
         s.vector = -1
@@ -322,8 +329,8 @@ cdef class NativeRunner:
     cdef int begin_step(self, void *handle, int64_t allowed, int64_t now) except -1:
         cdef State *s = &self.state
         s.handle = handle
-        s.entries = self.nothing.entries
-        s.shift = self.nothing.shift
+        s.entries = <char *> self.nothing.entries
+        s.mask = self.nothing.mask
         s.ticks = now
         s.event = called
         s.vector = -1
@@ -356,19 +363,27 @@ cdef class NativeRunner:
             return 0
         if not fresh and s.repeats:
             if size == s.repeat_size:
-                halt(s, expired)
+                if s.ticks >= s.limit:
+                    halt(s, expired)
+                else:
+                    s.ticks += s.repetition
                 return 0
             fresh = True  # the code has changed below it
-            s.expected = nowhere
         if fresh:
-            entry = (<Map> self.table.simple).find(address, 0)
-            if entry.address != nowhere and entry.size == size:
-                halt(s, expired)
+            expect(s, nowhere)
+            entry = (<Map> self.table.simple).find(address)
+            if entry.key != nowhere and entry.size == size:
+                if s.ticks >= s.limit:
+                    halt(s, expired)
+                else:
+                    s.ticks += entry.ticks
+                    s.retired += entry.count
+                    s.current = address
                 return 0
-            entry = (<Map> self.table.covers).find(address, 0)
+            entry = (<Map> self.table.covers).find(address)
         else:
-            entry = (<Map> self.table.tails).find(address, self.inside.stop)
-        if entry.address == nowhere or entry.size != size:
+            entry = (<Map> self.table.tails).find(tail_key(address, self.inside.stop))
+        if entry.key == nowhere or entry.size != size:
             self.place = address
             self.place_size = size
             halt(s, unknown)
@@ -392,20 +407,14 @@ cdef class NativeRunner:
     cdef int go_inside(self, block, uint64_t after, bint repeats) except -1:
         cdef State *s = &self.state
         self.inside = block
-        s.expected = after
+        expect(s, after)
         s.repeats = repeats
+        # No translation has no bytes: the hook need not look at `repeats`.
+        s.repeat_size = 0
         if repeats:
             s.repeat_size = block.stop - after
             s.repetition = block.repetition
             s.counter_mask = block.counter_mask
-        return 0
-
-    cdef int look_around(self) except -1:
-        """Let signal handlers and other threads run."""
-        self.state.patience = PATIENCE
-        PyErr_CheckSignals()
-        with nogil:
-            pass
         return 0
 
     cdef int tell_time(self) except -1:
@@ -424,6 +433,11 @@ cdef class NativeRunner:
         return 0
 
 
+cdef inline void expect(State *s, uint64_t address) noexcept:
+    s.expected = address
+    s.soon = s.bound if address == nowhere else 0
+
+
 cdef inline void halt(State *s, int why) noexcept:
     s.event = why
     s.halt(s.handle)
@@ -431,56 +445,43 @@ cdef inline void halt(State *s, int why) noexcept:
 
 cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) noexcept:
     cdef State *s = <State *> data
-    cdef Entry *entry
-    s.patience -= 1
-    if likely(address != s.expected):
-        entry = &s.entries[address * golden >> s.shift]
-        if likely(
-            entry.address == address
-            and entry.size == size
-            and s.ticks < s.limit
-            and s.patience >= 0
-        ):
-            s.ticks += entry.ticks
-            s.retired += entry.count
-            s.current = address
-            s.expected = nowhere
+    cdef Entry *entry = <Entry *> (s.entries + place_of(address, s.mask))
+    if likely(entry.key == address and entry.size == size and s.ticks < s.soon):
+        s.ticks += entry.ticks
+        s.retired += entry.count
+        s.current = address
+        return
+    if address == s.expected and size == s.repeat_size:
+        if not s.counter[0] & s.counter_mask:
             return
-    elif s.repeats and size == s.repeat_size and s.patience >= 0:
-        if not s.words[cx] & s.counter_mask:
-            return
-        if s.ticks < s.limit:
+        if s.ticks < s.bound:
             s.ticks += s.repetition
             return
-    on_rare_block(s, address, size)
+    # Through a pointer: inlined, what this needs would be paid for at every block.
+    s.other(s, address, size)
 
 
-cdef void on_rare_block(State *s, uint64_t address, uint32_t size) noexcept:
-    """Start a block that collides in the map, is no simple one, or comes too late."""
+cdef void on_other_block(State *s, uint64_t address, uint32_t size) noexcept:
+    """Start a block that is not where the map has it at once, or no simple one, or late."""
     cdef NativeRunner self = <NativeRunner> s.runner
-    cdef Entry *entry
     try:
-        if s.patience < 0:
-            self.look_around()
-        if address != s.expected:
-            if s.passes < 0 and s.ticks < s.limit:
-                entry = (<Map> self.table.simple).find(address, 0)
-                if entry.address != nowhere and entry.size == size:
-                    s.ticks += entry.ticks
-                    s.retired += entry.count
-                    s.current = address
-                    s.expected = nowhere
-                    return
-        elif s.repeats and size == s.repeat_size:
-            if not s.words[cx] & s.counter_mask:
-                return
-            if s.ticks < s.limit:
-                s.ticks += s.repetition
-                return
+        if s.ticks >= s.look:
+            look_around(s)
         self.other_block(address, size)
     except BaseException as error:
         self.failure = error
         halt(s, called)
+
+
+cdef int look_around(State *s) except -1:
+    """Let signal handlers and other threads run."""
+    s.look = s.ticks + patience
+    s.bound = min(s.look, s.limit)
+    expect(s, s.expected)
+    PyErr_CheckSignals()
+    with nogil:
+        pass
+    return 0
 
 
 cdef void on_interrupt(void *handle, uint32_t number, void *data) noexcept:

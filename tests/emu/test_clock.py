@@ -139,6 +139,21 @@ def test_a_deadline_may_be_as_far_as_one_likes() -> None:
         it.machine.advance(1 << 57)
 
 
+@pytest.mark.parametrize("arch", ARCHES)
+def test_thousands_of_blocks_are_told_apart(arch: str) -> None:
+    # `jmp` to the next instruction, 8000 times, and then from the start.
+    size = 4 * PAGE - 8
+    code = b"\xeb\x00" * (size // 2) + b"\xe9" + (-size - 5).to_bytes(4, "little", signed=True)
+    whole, sliced = rig(arch, code), rig(arch, code)
+    end = 30_001
+
+    assert whole.run(end) == DEADLINE
+    for deadline in (*range(500, end, 500), end):
+        assert sliced.run(deadline) == DEADLINE
+    assert whole.machine.now == whole.machine.instructions == end
+    assert sliced.facts() == whole.facts()
+
+
 def test_a_new_ip_starts_a_new_block() -> None:
     it = rig("amd64", "mov eax, [rbx]; nop; l: jmp l")
     it.run(100)
