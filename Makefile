@@ -38,7 +38,7 @@ check-pure: $(READY) guests
 	git ls-files -z | xargs -0 tar c | tar x -C build/pure
 	$(PYTHON) -m venv build/pure/.venv
 	cd build/pure && L4LAB_PURE=1 .venv/bin/pip install --quiet --disable-pip-version-check -e '.[test]'
-	$(MAKE) --no-print-directory -C build/pure/guest/programs
+	cp -a guest/programs/build build/pure/guest/programs/
 	cd build/pure && .venv/bin/python -m pytest
 	$(BIN)/python -m tests.traces > build/traces-compiled
 	cd build/pure && .venv/bin/python -m tests.traces > ../traces-pure
