@@ -16,6 +16,7 @@ cdef class Machine:
     cdef readonly object _engine, _memory, _spaces
     cdef bint _amd64
     cdef unsigned long long _mask
+    cdef object _call_page
     cdef Clock _clock
     cdef NativeRunner _runner
     cdef Stepper _stepper

@@ -48,6 +48,7 @@ class Machine:
 
     __slots__ = (
         "_amd64",
+        "_call_page",
         "_clock",
         "_contexts",
         "_engine",
@@ -72,6 +73,7 @@ class Machine:
         self._runner = self._engine.runner
         decoder = Decoder(is_amd64=self._amd64, create_maps=self._runner.create_maps)
         self._spaces = Spaces(self._memory, tables, decoder)
+        self._call_page = config.call_page
         if config.call_page:
             page = bytearray(PAGE)
             page[: len(_CALL_CODE)] = _CALL_CODE
@@ -305,12 +307,19 @@ class Machine:
 
     def call_site(self, context: Context) -> int:
         """Give the address where the code that called the call page goes on, else the ip."""
-        page = self.config.call_page
         ip = context.ip
-        if not page or ip & -PAGE != page:
+        if not self._call_page or ip & -PAGE != self._call_page:
             return ip
+        # The return address; a recorder asks for it at every message.
+        sp = context.sp
+        if sp % 4 == 0:
+            at = self._spaces.translate(context.space, sp)
+            if at is None:
+                return ip
+            shared = at >= SHARED_BASE
+            return self._words[shared][(at - SHARED_BASE if shared else at) // 4]
         try:
-            return int.from_bytes(self.read(context.space.number, context.sp, 4), "little")
+            return int.from_bytes(self.read(context.space.number, sp, 4), "little")
         except NotMappedError:
             return ip
 

@@ -304,3 +304,21 @@ def test_far_jump_to_32_bit_code_is_an_exception_on_amd64() -> None:
 
     assert it.run() == EXCEPTION
     assert (it.context.vector, it.context.error) == (11, 0x18)
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_the_call_site_is_behind_the_call_of_the_call_page(offset: int) -> None:
+    it = rig("ia32", f"sub esp, {offset}; mov edi, {CALL_PAGE}; call edi; nop")
+    context = it.context
+
+    assert it.run() == SYSTEM_CALL
+    assert context.ip == CALL_PAGE + 2
+    assert it.machine.call_site(context) == CODE + 3 + 5 + 2
+    context.sp = 0x1000
+    assert it.machine.call_site(context) == CALL_PAGE + 2
+
+
+def test_the_call_site_of_other_calls_is_the_ip() -> None:
+    it = rig("amd64", "syscall")
+    it.run()
+    assert it.machine.call_site(it.context) == it.context.ip == CODE + 2
