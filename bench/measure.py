@@ -1,6 +1,5 @@
 """What is measured, each as a function that gives a number."""
 
-import resource
 import subprocess
 import sys
 import time
@@ -75,11 +74,6 @@ def process_ms(*arguments: str) -> float:
         subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
         times.append(time.perf_counter() - begin)
     return median(times) * 1000
-
-
-def peak_mb() -> float:
-    """Give the largest resident size of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _bare_seconds(scenario: Scenario, images: dict[str, Image], rounds: int) -> float:

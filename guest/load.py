@@ -9,11 +9,6 @@ from guest.image import Image
 from kernel.abi import Arch
 
 
-def load_image(path: Path, arch: Arch, *, folders: Sequence[Path] = ()) -> Image:
-    """Load the program at `path`; `folders` are further places for a source's includes."""
-    return load_images([path], arch, folders=folders)[0]
-
-
 def load_images(
     paths: Iterable[Path], arch: Arch, *, folders: Sequence[Path] = ()
 ) -> list[Image]:

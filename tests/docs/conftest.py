@@ -1,10 +1,5 @@
-"""Fixtures of the tests of documents."""
+"""Fixtures of the tests of documents: the command line, as the bench's tests call it."""
 
-import pytest
+from tests.lab.conftest import l4lab
 
-from tests.lab.cli import CommandLine
-
-
-@pytest.fixture
-def l4lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(monkeypatch, capsys)
+__all__ = ["l4lab"]
