@@ -2,4 +2,4 @@
 
 from importlib.util import find_spec
 
-pytest_plugins = ["lab.testing"] if find_spec("unicorn") else []
+pytest_plugins = ["pytester", "lab.testing"] if find_spec("unicorn") else []
