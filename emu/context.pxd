@@ -15,7 +15,7 @@ cdef class Context:
     cdef readonly Cpu cpu
     cdef public int trap
     cdef public Held held
-    cdef public unsigned long long tag, selector, label, timeout
+    cdef readonly unsigned long long[::1] registers
     cdef public unsigned long long address
     cdef public int error, vector
     cdef object _engine

@@ -3,6 +3,9 @@
 from emu.engine import IP, SP, Cpu, Engine
 from emu.spaces import Space
 
+# Indices into `Context.registers`.
+TAG, SELECTOR, LABEL, TIMEOUT = range(4)
+
 
 class Held:
     """A context stands at `ip` inside the charged block that starts at `start`.
@@ -21,9 +24,10 @@ class Held:
 class Context:
     """One thread's CPU state.
 
-    The system-call registers are plain attributes: the machine fills them at a
-    SYSTEM_CALL trap and gives `tag` and `label` back when the context runs next.  They
-    hold unsigned words of 64 bits; on ia32 the low halves go back.
+    The system-call registers lie in one block of unsigned 64-bit words, which whoever
+    runs the context may hold on to; `tag` and its like are the same words by name.  The
+    machine fills them at a SYSTEM_CALL trap and gives `tag` and `label` back when the
+    context runs next; on ia32 the low halves go back.
     """
 
     __slots__ = (
@@ -34,14 +38,11 @@ class Context:
         "cpu",
         "error",
         "held",
-        "label",
         "number",
-        "selector",
+        "registers",
         "slot",
         "space",
-        "tag",
         "thread_base",
-        "timeout",
         "trap",
         "vector",
     )
@@ -65,10 +66,46 @@ class Context:
         self.cpu = cpu
         self.trap = 0  # the last one; DEADLINE before the first
         self.held: Held | None = None
-        self.tag = self.selector = self.label = self.timeout = 0
+        self.registers = memoryview(bytearray(4 * 8)).cast("Q")
         self.address = self.error = self.vector = 0
         self._engine = engine
         self._mask = mask
+
+    @property
+    def tag(self) -> int:
+        """The message tag."""
+        return int(self.registers[TAG])
+
+    @tag.setter
+    def tag(self, value: int) -> None:
+        self.registers[TAG] = value
+
+    @property
+    def selector(self) -> int:
+        """The capability selector and the operation bits."""
+        return int(self.registers[SELECTOR])
+
+    @selector.setter
+    def selector(self, value: int) -> None:
+        self.registers[SELECTOR] = value
+
+    @property
+    def label(self) -> int:
+        """The label."""
+        return int(self.registers[LABEL])
+
+    @label.setter
+    def label(self, value: int) -> None:
+        self.registers[LABEL] = value
+
+    @property
+    def timeout(self) -> int:
+        """The pair of timeouts."""
+        return int(self.registers[TIMEOUT])
+
+    @timeout.setter
+    def timeout(self, value: int) -> None:
+        self.registers[TIMEOUT] = value
 
     @property
     def ip(self) -> int:

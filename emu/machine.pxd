@@ -8,7 +8,7 @@ from emu.stepper cimport Stepper
 
 cdef int CALLED, EXPIRED, RAISED, WALK, AX, SI
 cdef int DEADLINE, STEPPED, SYSTEM_CALL
-cdef int CYCLE_SHIFT
+cdef int CYCLE_SHIFT, TAG, LABEL
 
 
 cdef class Machine:

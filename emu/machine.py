@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from emu.blocks import Decoder
 from emu.checkpoint import Checkpoint, FrozenContext, decode, encode
 from emu.clock import LAST_CYCLE, Clock
-from emu.context import Context
+from emu.context import LABEL, TAG, Context
 from emu.cost import CYCLE_SHIFT
 from emu.engine import AX, CALLED, EXPIRED, RAISED, SI, WALK, Engine
 from emu.errors import (
@@ -169,8 +169,8 @@ class Machine:
 
     def _give_back(self, context: Context) -> None:
         cpu = context.cpu
-        cpu.words[AX] = context.tag & self._mask
-        cpu.words[SI] = context.label & self._mask
+        cpu.words[AX] = context.registers[TAG] & self._mask
+        cpu.words[SI] = context.registers[LABEL] & self._mask
 
     def _go_on(self, context: Context, limit: int, event: int) -> int:
         """Handle whatever is not a system call, until there is a trap to report."""

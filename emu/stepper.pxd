@@ -8,6 +8,7 @@ from emu.native_engine cimport NativeRunner
 
 cdef int CALLED, RAISED
 cdef int IP, FLAGS, AX, CX, DX, SP, SI, R8, R11, R15
+cdef int TAG, SELECTOR, LABEL, TIMEOUT
 cdef int DEADLINE, DEBUG, EXCEPTION, PAGE_FAULT, STEPPED, SYSTEM_CALL
 cdef int FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, INVALID_OPCODE, PAGE_VECTOR
 cdef long long TRAP_TICKS

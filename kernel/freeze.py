@@ -32,7 +32,7 @@ from kernel.utcb import WORDS
 FREEZE_VERSION = 1
 
 _KINDS: tuple[type[Object], ...] = (Task, Thread, Gate, Log, Factory, SchedulerObject)
-_MACHINES = ("context", "utcb")  # slots that the machine gives back
+_MACHINES = ("context", "registers", "utcb")  # slots that the machine gives back
 _GIVEN = ("machine", "recorder", "probe", "arch", "costs")
 
 
@@ -98,6 +98,7 @@ def _thaw(
                 machine.map(thing.number, address, frame, rights)
         elif isinstance(thing, Thread):
             thing.context = machine.context(thing.number)
+            thing.registers = thing.context.registers
             thing.utcb = Utcb(machine.words(thing.utcb_frame, WORDS))
     return kernel
 

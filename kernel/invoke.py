@@ -41,6 +41,7 @@ from kernel.objects import (
     Task,
     Thread,
 )
+from kernel.port import LABEL, SELECTOR, TAG
 from kernel.request import Answer, NoReply, Request
 from kernel.state import Kernel
 
@@ -49,12 +50,13 @@ _SELF_RIGHTS = int(Rights.W | Rights.S)
 
 def invoke(kernel: Kernel, thread: Thread) -> None:
     """Do the system call that `thread` trapped with; on return somebody may run, or nobody."""
-    context = thread.context
-    selector = context.selector
+    # Compiled, the block in a variable costs more than to look for it each time.
+    selector = thread.registers[SELECTOR]
     operation = selector & CAP_OPERATION
     thread.operation = operation
     # The error flag is for results only (ABI 3).
-    context.tag = thread.tag = tag = context.tag & ~TAG_ERROR
+    tag = thread.registers[TAG] & ~TAG_ERROR
+    thread.registers[TAG] = thread.tag = tag
     kernel.cost += kernel.costs.system_call
     if operation & OP_REPLY:
         if not OPERATION_SET >> operation & 1:
@@ -68,7 +70,9 @@ def invoke(kernel: Kernel, thread: Thread) -> None:
         if caller.state == RECEIVING:
             # Whoever holds the reply capability answers, not only the thread that was called.
             caller.partner = thread
-        begin(kernel, thread, caller, label=context.label, rights=caller.rights, via=0)
+        begin(
+            kernel, thread, caller, label=thread.registers[LABEL], rights=caller.rights, via=0
+        )
         return
     target: Object
     if selector & CAP_SPECIAL:
@@ -97,7 +101,7 @@ def invoke(kernel: Kernel, thread: Thread) -> None:
             )
             return
     elif isinstance(target, Thread) and protocol != kernel.thread_label:
-        begin(kernel, thread, target, label=context.label, rights=rights, via=0)
+        begin(kernel, thread, target, label=thread.registers[LABEL], rights=rights, via=0)
         return
     _invoke_object(kernel, thread, target, rights)
 

@@ -42,6 +42,7 @@ from kernel.objects import (
     Task,
     Thread,
 )
+from kernel.port import LABEL, SELECTOR, TAG, TIMEOUT
 from kernel.state import Kernel
 from kernel.timeout import NEVER, deadline_of
 from kernel.utcb import ERROR as ERROR_WORD
@@ -66,7 +67,6 @@ def begin(
     `partner` is a thread, or a gate that no thread is bound to; a message to it carries
     `label`, came with a capability of `rights`, and through gate number `via` (or 0).
     """
-    context = thread.context
     operation = thread.operation
     thread.label = label
     thread.rights = rights
@@ -75,7 +75,7 @@ def begin(
     if operation & OP_RECV:
         if not operation & OP_OPEN_WAIT:
             thread.source = partner
-        elif not _choose_reply_slot(kernel, thread, context.selector):
+        elif not _choose_reply_slot(kernel, thread, thread.registers[SELECTOR]):
             fail(kernel, thread, IpcError.NO_REPLY_CAP)
             return
     if not operation & OP_SEND:
@@ -109,7 +109,7 @@ def wait_on_self(kernel: Kernel, thread: Thread) -> None:
     thread.source = thread
     if thread.operation & OP_OPEN_WAIT:
         thread.source = None
-        if not _choose_reply_slot(kernel, thread, thread.context.selector):
+        if not _choose_reply_slot(kernel, thread, thread.registers[SELECTOR]):
             fail(kernel, thread, IpcError.NO_REPLY_CAP)
             return
     _receive(kernel, thread, None)
@@ -149,7 +149,7 @@ def fail(kernel: Kernel, thread: Thread, error: IpcError) -> None:
     target = thread.target or thread.source
     thread.target = thread.partner = None
     receiving = error & 1 and error != IpcError.NO_REPLY_CAP
-    thread.context.tag = TAG_ERROR | (thread.tag if receiving else 0)
+    thread.registers[TAG] = TAG_ERROR | (thread.tag if receiving else 0)
     thread.utcb.store(ERROR_WORD, error)
     if kernel.recorder is not None:
         machine = kernel.machine
@@ -275,7 +275,7 @@ def _has_room(kernel: Kernel, task: Task, slot: int) -> bool:
 
 def _queue(kernel: Kernel, thread: Thread, target: Thread | Gate) -> None:
     # The receiver is not ready: wait in its queue (ABI 4.7).
-    code = thread.context.timeout >> 16 & 0xFFFF
+    code = thread.registers[TIMEOUT] >> 16 & 0xFFFF
     thread.target = target
     if code == TIMEOUT_ZERO or not _arm(kernel, thread, code):
         fail(kernel, thread, IpcError.SEND_TIMEOUT)
@@ -333,9 +333,8 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS and not _copy_items(kernel, sender, receiver):
         error = IpcError.RECEIVE_CUT
         receiver.utcb.store(ERROR_WORD, error)
-    context = receiver.context
-    context.tag = tag | TAG_ERROR if error else tag
-    context.label = sender.label
+    receiver.registers[TAG] = tag | TAG_ERROR if error else tag
+    receiver.registers[LABEL] = sender.label
     if receiver.deadline != NEVER:
         cancel_timeout(kernel, receiver)
     if receiver.partner is None:
@@ -357,13 +356,13 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
             receiver.number,
             sender.operation,
             sender.via,
-            context.tag,
+            tag | TAG_ERROR if error else tag,
             sender.label,
             error,
             receiver.utcb.read(count),
             overwritten,
             machine.call_site(sender.context),
-            machine.call_site(context),
+            machine.call_site(receiver.context),
         )
         recorder.record(_make(Transfer, fields))
     if error:
@@ -426,11 +425,11 @@ def _receive(kernel: Kernel, thread: Thread, receiver: Thread | None) -> None:
         thread.state = READY
         fail(kernel, thread, IpcError.RECEIVE_NOT_EXISTENT)
         return
-    code = thread.context.timeout & 0xFFFF
+    code = thread.registers[TIMEOUT] & 0xFFFF
     if not _arm(kernel, thread, code):
         if receiver is None:
             expire(kernel, thread)
-            if source is thread and thread.context.timeout == _YIELD:
+            if source is thread and thread.registers[TIMEOUT] == _YIELD:
                 scheduler.rotate(kernel.machine.now)
             return
         # Whoever answers before this thread runs again still finds it waiting (ABI 4.2, 4).
@@ -482,7 +481,7 @@ def _pull(kernel: Kernel, receiver: Thread, sender: Thread) -> None:
         sender.partner = sender.source
         following = _eligible(sender)
         if following is None:
-            if not _arm(kernel, sender, sender.context.timeout & 0xFFFF):
+            if not _arm(kernel, sender, sender.registers[TIMEOUT] & 0xFFFF):
                 sender.expired = True
                 break
             return

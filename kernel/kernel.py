@@ -24,6 +24,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
     never stopped.  FAULT says that a thread was stopped on the way, whatever came last.
     """
     machine = kernel.machine
+    execute, charge = machine.run, machine.charge
     scheduler = kernel.scheduler
     timeouts = kernel.timeouts
     while True:
@@ -46,8 +47,9 @@ def run(kernel: Kernel, until: int) -> Outcome:
         if timeouts and timeouts[0][0] < deadline:
             deadline = timeouts[0][0]
         if kernel.cost:
-            _charge(kernel)
-        trap = machine.run(thread.context, deadline)
+            charge(kernel.cost)
+            kernel.cost = 0
+        trap = execute(thread.context, deadline)
         if trap == SYSTEM_CALL:
             invoke(kernel, thread)
         elif trap == PAGE_FAULT:

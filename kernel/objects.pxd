@@ -15,6 +15,7 @@ cdef class Thread:
     cdef public int number
     cdef public Task task
     cdef public object context
+    cdef public unsigned long long[::1] registers
     cdef public Utcb utcb
     cdef public unsigned long long utcb_address, utcb_frame
     cdef public unsigned long long pager, handler

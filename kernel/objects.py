@@ -53,6 +53,7 @@ class Thread:
         "priority",
         "queue_priority",
         "queued",
+        "registers",
         "replier",
         "reply",
         "reply_slot",
@@ -74,6 +75,7 @@ class Thread:
         self.number = number
         self.task = task
         self.context = context
+        self.registers = context.registers
         self.utcb = utcb
         self.utcb_address = 0
         self.utcb_frame = 0  # physical

@@ -14,6 +14,9 @@ SYSTEM_CALL = 1
 PAGE_FAULT = 2  # `address`, `error`
 EXCEPTION = 3  # `vector`, `error`; an undefined instruction is vector 6
 
+# Indices into a context's `registers`; `emu.context` has the same.
+TAG, SELECTOR, LABEL, TIMEOUT = range(4)
+
 # Bits of a page fault's `error` (Intel SDM vol. 3, 4.7).
 FAULT_PRESENT = 1
 FAULT_WRITE = 2
@@ -26,9 +29,14 @@ class Context(Protocol):
 
     The four system-call registers hold what the guest passed after a SYSTEM_CALL trap;
     `tag` and `label` go back to the guest when the context next runs, and only if that
-    trap was the context's last.  `ip` and `sp` may be assigned at any time; `flags` is
-    only read.
+    trap was the context's last.  `registers` are the same four as a block of unsigned
+    64-bit words, which stays where it is for as long as the context lives.  `ip` and `sp`
+    may be assigned at any time; `flags` is only read.
     """
+
+    @property
+    def registers(self) -> memoryview:
+        """The system-call registers, by TAG, SELECTOR, LABEL and TIMEOUT."""
 
     tag: int
     selector: int

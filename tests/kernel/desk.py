@@ -6,7 +6,7 @@ system call.  There is no instruction and no page table; time passes as guests s
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from kernel import abi, port
 from kernel.abi import AMD64, Arch
@@ -68,12 +68,22 @@ Step: TypeAlias = SysCall | Work | PageFault | Trap
 Guest: TypeAlias = Generator[Step, Result, None]
 
 
-@dataclass(eq=False, slots=True)
+class _Register:
+    """A word of a context's registers by its name."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __get__(self, context: "DeskContext", owner: type) -> int:
+        return int(context.registers[self.index])
+
+    def __set__(self, context: "DeskContext", value: int) -> None:
+        context.registers[self.index] = value
+
+
+@dataclass(eq=False)
 class DeskContext:
-    tag: int = 0
-    selector: int = 0
-    label: int = 0
-    timeout: int = 0
+    registers: memoryview = field(default_factory=lambda: memoryview(bytearray(32)).cast("Q"))
     ip: int = 0x1000
     sp: int = 0x8000
     flags: int = 0x202
@@ -84,6 +94,11 @@ class DeskContext:
     started: bool = False
     utcb: Utcb | None = None
     work: int = 0
+
+    tag: Any = _Register(port.TAG)
+    selector: Any = _Register(port.SELECTOR)
+    label: Any = _Register(port.LABEL)
+    timeout: Any = _Register(port.TIMEOUT)
 
 
 @dataclass(eq=False, slots=True)
