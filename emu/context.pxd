@@ -18,5 +18,8 @@ cdef class Context:
     cdef readonly unsigned long long[::1] registers
     cdef public unsigned long long address
     cdef public int error, vector
+    cdef public object site
+    cdef public unsigned long long site_sp
+    cdef public long long site_mappings
     cdef object _engine
     cdef unsigned long long _mask

@@ -40,6 +40,9 @@ class Context:
         "held",
         "number",
         "registers",
+        "site",
+        "site_mappings",
+        "site_sp",
         "slot",
         "space",
         "thread_base",
@@ -68,6 +71,11 @@ class Context:
         self.held: Held | None = None
         self.registers = memoryview(bytearray(4 * 8)).cast("Q")
         self.address = self.error = self.vector = 0
+        # Where the return address of the last system call lies, for which stack pointer
+        # and after how many changes of mappings: see `Machine.call_site`.
+        self.site: memoryview | None = None
+        self.site_sp = 0
+        self.site_mappings = -1
         self._engine = engine
         self._mask = mask
 

@@ -15,6 +15,7 @@ cdef class Machine:
     cdef readonly object config
     cdef readonly object _engine, _memory, _spaces
     cdef bint _amd64
+    cdef long long _mappings
     cdef unsigned long long _mask
     cdef object _call_page
     cdef Clock _clock
@@ -23,6 +24,8 @@ cdef class Machine:
     cdef dict _contexts
     cdef tuple _words
 
+    @cython.locals(sp=cython.ulonglong, ip=cython.ulonglong)
+    cpdef call_site(self, Context context)
     cpdef charge(self, long long cycles)
     cpdef advance(self, long long until)
 

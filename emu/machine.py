@@ -52,6 +52,7 @@ class Machine:
         "_clock",
         "_contexts",
         "_engine",
+        "_mappings",
         "_mask",
         "_memory",
         "_runner",
@@ -80,6 +81,7 @@ class Machine:
             self._spaces.fix_page(config.call_page, tables.take_page(), bytes(page))
         self._stepper = Stepper(self._clock, self._engine, self._spaces, self._amd64)
         self._contexts: dict[int, Context] = {}
+        self._mappings = 0  # how often they have changed
         self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
 
     @property
@@ -223,6 +225,7 @@ class Machine:
         target = self._spaces.get(space)
         # No CPU remembers that there was no page: nothing to drop if that is so.
         fresh = self._spaces.lookup(target, address) is None
+        self._mappings += 1
         if self._spaces.map(target, address, frame, rights):
             self._engine.forget_code()
         if not fresh:
@@ -231,6 +234,7 @@ class Machine:
     def unmap(self, space: int, address: int) -> None:
         """Take the page at `address` away."""
         target = self._spaces.get(space)
+        self._mappings += 1
         if self._spaces.unmap(target, address):
             self._engine.forget_code()
         self._unready(target)
@@ -310,14 +314,19 @@ class Machine:
         ip = context.ip
         if not self._call_page or ip & -PAGE != self._call_page:
             return ip
-        # The return address; a recorder asks for it at every message.
+        # The return address; a recorder asks for it at every message, mostly of one place.
         sp = context.sp
-        if sp % 4 == 0:
-            at = self._spaces.translate(context.space, sp)
-            if at is None:
-                return ip
-            shared = at >= SHARED_BASE
-            return self._words[shared][(at - SHARED_BASE if shared else at) // 4]
+        if sp != context.site_sp or self._mappings != context.site_mappings:
+            at = self._spaces.translate(context.space, sp) if sp % 4 == 0 else None
+            context.site = None
+            if at is not None:
+                shared = at >= SHARED_BASE
+                first = (at - SHARED_BASE if shared else at) // 4
+                context.site = self._words[shared][first : first + 1]
+            context.site_sp = sp
+            context.site_mappings = self._mappings
+        if context.site is not None:
+            return int(context.site[0])
         try:
             return int.from_bytes(self.read(context.space.number, sp, 4), "little")
         except NotMappedError:

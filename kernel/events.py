@@ -1,15 +1,11 @@
 """What happened: events as frozen values, each stamped with a cycle and a position.
 
 A *position* is the number of instructions that the run had completed.  Threads and other
-kernel objects appear as their object numbers; names belong to whoever renders.  The
-kernel tells its recorder after the fact, and nothing a recorder does can reach back.
-
-Transfers and switches come by the million: the kernel makes them with `tuple.__new__`,
-which takes a fifth of the time of calling the class, and a payload stays bytes.
+kernel objects appear as their object numbers; names belong to whoever renders.
 """
 
 from enum import IntEnum
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 class Outcome(IntEnum):
@@ -40,10 +36,10 @@ class Transfer(NamedTuple):
     tag: int  # as the receiver sees it
     label: int
     error: int
-    payload: bytes  # the counted words, as sent and as delivered
-    overwritten: bytes  # what the receiver held in exactly those words
     sender_ip: int  # of the instruction after the sender's system call
     receiver_ip: int
+    payload: bytes  # the counted words, as sent and as delivered
+    overwritten: bytes  # what the receiver held in exactly those words
 
 
 class Failure(NamedTuple):
@@ -149,10 +145,3 @@ def words_of(payload: bytes, word: int) -> tuple[int, ...]:
     return tuple(
         int.from_bytes(payload[k : k + word], "little") for k in range(0, len(payload), word)
     )
-
-
-class Recorder(Protocol):
-    """Whoever is told what happened."""
-
-    def record(self, event: Event) -> None:
-        """Take note of `event`; called in order, after the state has changed."""

@@ -12,7 +12,6 @@ from typing import Any
 from kernel.abi import ARCHES
 from kernel.cost import Costs
 from kernel.errors import UsageError
-from kernel.events import Recorder
 from kernel.message import Utcb
 from kernel.objects import (
     Capability,
@@ -25,6 +24,7 @@ from kernel.objects import (
     Thread,
 )
 from kernel.port import Machine, Probe
+from kernel.recorder import Recorder
 from kernel.scheduler import Scheduler
 from kernel.state import Kernel
 from kernel.utcb import WORDS

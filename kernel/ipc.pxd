@@ -2,6 +2,7 @@ cimport cython
 
 from kernel.message cimport Utcb
 from kernel.objects cimport Gate, Task, Thread
+from kernel.recorder cimport Recorder
 from kernel.scheduler cimport Scheduler
 from kernel.state cimport Kernel
 
@@ -35,7 +36,9 @@ cdef _leave_queue(Thread thread)
 @cython.locals(deadline=cython.longlong)
 cdef bint _arm(Kernel kernel, Thread thread, int code)
 
-@cython.locals(tag=cython.ulonglong, count=cython.Py_ssize_t, error=cython.int)
+@cython.locals(
+    tag=cython.ulonglong, count=cython.Py_ssize_t, error=cython.int, recorder=Recorder
+)
 cdef bint _transfer(Kernel kernel, Thread sender, Thread receiver)
 cdef bint _copy_items(Kernel kernel, Thread sender, Thread receiver)
 

@@ -30,7 +30,7 @@ from kernel.abi import (
     TIMEOUT_ZERO,
     IpcError,
 )
-from kernel.events import Failure, Transfer
+from kernel.events import Failure
 from kernel.objects import (
     DEAD,
     IMPLICIT,
@@ -47,8 +47,6 @@ from kernel.state import Kernel
 from kernel.timeout import NEVER, deadline_of
 from kernel.utcb import ERROR as ERROR_WORD
 from kernel.utcb import MR_COUNT
-
-_make = tuple.__new__  # see kernel.events
 
 OP_CALL = OP_SEND | OP_RECV  # a call if the receive is from the one who was sent to
 
@@ -327,7 +325,8 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     tag = sender.tag
     count = tag & TAG_WORDS
     recorder = kernel.recorder
-    overwritten = receiver.utcb.read(count) if recorder is not None else b""
+    if recorder is not None:
+        recorder.prepare(receiver.utcb, count)
     sender.utcb.copy(receiver.utcb, count)
     error = 0
     if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS and not _copy_items(kernel, sender, receiver):
@@ -349,22 +348,17 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
         kernel.probe.undefined_words(receiver.number, receiver.utcb.words[count:MR_COUNT])
     if recorder is not None:
         machine = kernel.machine
-        fields = (
+        recorder.transfer(
             machine.now,
             machine.instructions,
             sender.number,
-            receiver.number,
+            receiver,
             sender.operation,
             sender.via,
-            tag | TAG_ERROR if error else tag,
-            sender.label,
             error,
-            receiver.utcb.read(count),
-            overwritten,
             machine.call_site(sender.context),
             machine.call_site(receiver.context),
         )
-        recorder.record(_make(Transfer, fields))
     if error:
         fail(kernel, sender, IpcError.SEND_CUT)
         return False

@@ -6,15 +6,13 @@ then the time slice.  A trap that passes a deadline is handled first; the machin
 the deadline has passed before anything else runs.
 """
 
-from kernel.events import End, Outcome, Switch
+from kernel.events import End, Outcome
 from kernel.fault import exception, page_fault
 from kernel.invoke import invoke
 from kernel.ipc import expire, expire_until
 from kernel.objects import Thread
 from kernel.port import EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 from kernel.state import Kernel
-
-_make = tuple.__new__  # see kernel.events
 
 
 def run(kernel: Kernel, until: int) -> Outcome:
@@ -97,5 +95,4 @@ def _switch(kernel: Kernel, thread: Thread) -> None:
     if kernel.recorder is not None:
         _charge(kernel)
         machine = kernel.machine
-        fields = (machine.now, machine.instructions, previous, thread.number)
-        kernel.recorder.record(_make(Switch, fields))
+        kernel.recorder.switch(machine.now, machine.instructions, previous, thread.number)

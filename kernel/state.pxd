@@ -1,9 +1,11 @@
 from kernel.cost cimport Costs
+from kernel.recorder cimport Recorder
 from kernel.scheduler cimport Scheduler
 
 
 cdef class Kernel:
-    cdef public object arch, machine, recorder, probe
+    cdef public object arch, machine, probe
+    cdef public Recorder recorder
     cdef public Costs costs
     cdef public long long cost
     cdef public unsigned long long kobject_label, thread_label

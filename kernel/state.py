@@ -11,10 +11,10 @@ from kernel import abi, timeout, utcb
 from kernel.abi import Arch, Page
 from kernel.cost import Costs
 from kernel.errors import UsageError
-from kernel.events import Recorder
 from kernel.message import Utcb
 from kernel.objects import Capability, Factory, Gate, Log, Object, SchedulerObject, Task, Thread
 from kernel.port import Machine, Probe
+from kernel.recorder import Recorder
 from kernel.scheduler import Scheduler
 
 Made = TypeVar("Made", Task, Thread, Gate, Log, Factory, SchedulerObject)

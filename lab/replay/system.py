@@ -15,9 +15,9 @@ from guest.load import load_images
 from guest.scenario import CapKind, CapSpec, Scenario, TaskSpec, ThreadSpec
 from kernel.abi import PAGE_SIZE, Page
 from kernel.errors import UsageError
-from kernel.events import Recorder
 from kernel.objects import Capability, Object, Task, Thread
 from kernel.port import Probe
+from kernel.recorder import Recorder
 from kernel.state import Kernel
 from lab.names import Names
 from lab.trace.format import Identity

@@ -26,7 +26,7 @@ from kernel.events import (
     words_of,
 )
 from lab.names import Names
-from lab.trace.recorder import decode_console
+from lab.trace.console import decode_console
 
 INDENT = " " * 25  # below cycle and position
 _VECTORS = {

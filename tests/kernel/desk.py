@@ -6,7 +6,7 @@ system call.  There is no instruction and no page table; time passes as guests s
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from kernel import abi, port
 from kernel.abi import AMD64, Arch
@@ -14,6 +14,7 @@ from kernel.events import Event, Failure, Log, Transfer
 from kernel.kernel import run
 from kernel.message import Utcb
 from kernel.objects import Capability, Gate, Object, Task, Thread
+from kernel.recorder import Recorder
 from kernel.state import Kernel
 
 ALL_RIGHTS = int(abi.Rights.W | abi.Rights.S | abi.Rights.R | abi.Rights.SERVER)
@@ -95,10 +96,10 @@ class DeskContext:
     utcb: Utcb | None = None
     work: int = 0
 
-    tag: Any = _Register(port.TAG)
-    selector: Any = _Register(port.SELECTOR)
-    label: Any = _Register(port.LABEL)
-    timeout: Any = _Register(port.TIMEOUT)
+    tag = _Register(port.TAG)
+    selector = _Register(port.SELECTOR)
+    label = _Register(port.LABEL)
+    timeout = _Register(port.TIMEOUT)
 
 
 @dataclass(eq=False, slots=True)
@@ -201,11 +202,14 @@ class DeskMachine:
         return view.cast("Q" if self.arch.word == 8 else "I")
 
 
-@dataclass(eq=False, slots=True)
-class Recording:
+class Recording(Recorder):
     """Keeps every event."""
 
-    events: list[Event] = field(default_factory=list)
+    __slots__ = ("events",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Event] = []
 
     def record(self, event: Event) -> None:
         self.events.append(event)
