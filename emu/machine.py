@@ -23,7 +23,7 @@ from emu.errors import (
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
 from emu.paging import IA32_TOP, SYSTEM_OFFSET, PageTables
-from emu.spaces import Space, Spaces
+from emu.spaces import CLOCK_SIZE, Space, Spaces
 from emu.stepper import Stepper
 from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
@@ -147,11 +147,15 @@ class Machine:
         if context.trap == SYSTEM_CALL:
             self._give_back(context)
         resume = None if context.held is None else self._stepper.resume(context)
+        started = clock.ticks
         event = self._runner.execute(cpu, context.blocks, clock, limit, resume)
         cpu.stamp = clock.ticks
         if event == CALLED:
-            return self._stepper.called(context)
-        return self._go_on(context, limit, event)
+            trap = self._stepper.called(context)
+        else:
+            trap = self._go_on(context, limit, event)
+        context.ticks += clock.ticks - started
+        return trap
 
     def step(self, context: Context, deadline: int) -> int:
         """Execute one instruction, or one repetition, with the accounting of `run`.
@@ -165,7 +169,9 @@ class Machine:
             self._engine.prepare(context.cpu)
         if context.trap == SYSTEM_CALL:
             self._give_back(context)
+        started = self._clock.ticks
         context.trap = self._stepper.step(context, limit)
+        context.ticks += self._clock.ticks - started
         context.cpu.stamp = self._clock.ticks
         return context.trap
 
@@ -261,6 +267,26 @@ class Machine:
         self._memory.write(address, data)
         for frame in range(address & -PAGE, address + len(data), PAGE):
             self._wrote(frame)
+
+    def place_clock(self, address: int) -> None:
+        """Say where `store_clock` stores: 8 bytes at a physical address, aligned."""
+        self._memory.locate(address, CLOCK_SIZE)
+        if address % CLOCK_SIZE:
+            raise BadConfigError(f"a clock at {address:#x}, not aligned to {CLOCK_SIZE}")
+        self._spaces.clock = address
+
+    def store_clock(self, value: int) -> None:
+        """Store 64 bits that change often, maybe in a page that also has code.
+
+        No translation is dropped for it, unless somebody ran these very bytes.
+        """
+        address = self._spaces.clock
+        if address is None:
+            raise BadConfigError("no clock was placed")
+        self._memory.write(address, value.to_bytes(CLOCK_SIZE, "little"))
+        if self._spaces.clock_is_code:
+            self._spaces.clock_is_code = False
+            self._wrote(address & -PAGE)
 
     def words(self, frame: int, count: int) -> memoryview:
         """View `count` machine words at physical address `frame`; writes go to the guest."""
@@ -381,6 +407,8 @@ class Machine:
             space=context.space.number,
             slot=context.slot,
             thread_base=context.thread_base,
+            ticks=context.ticks,
+            descriptors=tuple(context.descriptors),
             trap=context.trap,
             registers=(
                 context.tag & self._mask,
@@ -414,7 +442,11 @@ class Machine:
             raise NoSuchNumberError("descriptor table or context is taken:", frozen.slot)
         space = self._spaces.get(frozen.space)
         cpu = self._engine.thaw(
-            frozen.cpu, root=space.root, slot=frozen.slot, thread_base=frozen.thread_base
+            frozen.cpu,
+            root=space.root,
+            slot=frozen.slot,
+            thread_base=frozen.thread_base,
+            own=list(frozen.descriptors),
         )
         context = Context(
             frozen.number,
@@ -425,6 +457,8 @@ class Machine:
             engine=self._engine,
             mask=self._mask,
         )
+        context.descriptors[:] = frozen.descriptors
+        context.ticks = frozen.ticks
         context.trap = frozen.trap
         context.held = frozen.held
         context.tag, context.selector, context.label, context.timeout = frozen.registers

@@ -24,19 +24,28 @@ class Fate(IntEnum):
     STUCK = 2  # no exception handler: it blocks for ever (ABI 5.2)
 
 
+class Firing(IntEnum):
+    """What became of an interrupt."""
+
+    DELIVERED = 0  # a thread waited for it
+    QUEUED = 1  # until its thread receives
+    COALESCED = 2  # one is queued already
+    PENDING = 3  # until a thread is bound
+
+
 class Transfer(NamedTuple):
     """A message reached a thread; `error` is what the receiver was told, 0 if it is whole."""
 
     cycle: int
     position: int
-    sender: int  # 0: the kernel itself
+    sender: int  # a thread or an IRQ; 0: the kernel itself
     receiver: int
     operation: int  # operation bits of the sender's call (ABI 1.3)
     via: int  # the gate that it came through; 0: a thread or reply capability
     tag: int  # as the receiver sees it
     label: int
     error: int
-    sender_ip: int  # of the instruction after the sender's system call
+    sender_ip: int  # of the instruction after the sender's system call; 0 of an IRQ
     receiver_ip: int
     payload: bytes  # the counted words, as sent and as delivered
     overwritten: bytes  # what the receiver held in exactly those words
@@ -65,8 +74,55 @@ class Invocation(NamedTuple):
     tag: int  # as sent
     words: tuple[int, ...]  # as sent
     result: int  # the tag that came back
-    answer: tuple[int, ...]  # the counted words that came back
+    answer: tuple[int, ...]  # the words that came back, counted in the tag or not
     old: tuple[int, ...]  # what those words held before
+    ip: int
+
+
+class Waiting(NamedTuple):
+    """A thread invoked a kernel object and waits for it to answer.
+
+    What ends it is an `Awoken`, or a `Failure` that names the object.
+    """
+
+    cycle: int
+    position: int
+    thread: int
+    operation: int
+    target: int
+    tag: int  # as sent
+    words: tuple[int, ...]  # as sent
+    ip: int
+
+
+class Awoken(NamedTuple):
+    """What a thread waited for at a kernel object has come; no word of its UTCB changed."""
+
+    cycle: int
+    position: int
+    thread: int
+    target: int
+    result: int  # the tag that came back
+    ip: int
+
+
+class Interrupt(NamedTuple):
+    """An IRQ object was triggered, by a guest, another object or from outside."""
+
+    cycle: int
+    position: int
+    irq: int
+    firing: Firing
+
+
+class Named(NamedTuple):
+    """A guest gave an object a name; `name` is bytes of the guest's."""
+
+    cycle: int
+    position: int
+    thread: int
+    target: int
+    name: bytes
     ip: int
 
 
@@ -136,7 +192,19 @@ class End(NamedTuple):
 
 
 Event: TypeAlias = (
-    Transfer | Failure | Invocation | Refused | Fault | Exception_ | Switch | Log | End
+    Transfer
+    | Failure
+    | Invocation
+    | Waiting
+    | Awoken
+    | Interrupt
+    | Named
+    | Refused
+    | Fault
+    | Exception_
+    | Switch
+    | Log
+    | End
 )
 
 

@@ -9,17 +9,22 @@ whose memory and contexts are those of the same moment.
 import json
 from typing import Any
 
+from kernel import kip
 from kernel.abi import ARCHES
 from kernel.cost import Costs
 from kernel.errors import UsageError
 from kernel.message import Utcb
 from kernel.objects import (
     Capability,
+    Debugger,
     Factory,
     Gate,
+    Icu,
+    Irq,
     Log,
     Object,
     SchedulerObject,
+    Semaphore,
     Task,
     Thread,
 )
@@ -29,9 +34,20 @@ from kernel.scheduler import Scheduler
 from kernel.state import Kernel
 from kernel.utcb import WORDS
 
-FREEZE_VERSION = 1
+FREEZE_VERSION = 2
 
-_KINDS: tuple[type[Object], ...] = (Task, Thread, Gate, Log, Factory, SchedulerObject)
+_KINDS: tuple[type[Object], ...] = (
+    Task,
+    Thread,
+    Gate,
+    Irq,
+    Semaphore,
+    Icu,
+    Debugger,
+    Log,
+    Factory,
+    SchedulerObject,
+)
 _MACHINES = ("context", "registers", "utcb")  # slots that the machine gives back
 _GIVEN = ("machine", "recorder", "probe", "arch", "costs")
 
@@ -92,6 +108,8 @@ def _thaw(
     kernel.scheduler = Scheduler.__new__(Scheduler)
     _fill(kernel.scheduler, state["scheduler"], objects)
     _fill(kernel, state["kernel"], objects)
+    if kernel.kip_frame:
+        machine.place_clock(kernel.kip_frame + kip.CLOCK)
     for thing in objects.values():
         if isinstance(thing, Task):
             for address, (frame, rights) in thing.pages.items():

@@ -9,7 +9,7 @@ below: object and protocol to function.
 from collections.abc import Callable
 from typing import Any
 
-from kernel import abi, control, log, utcb
+from kernel import abi, control, debugger, icu, irq, log, semaphore, utcb
 from kernel.abi import (
     CAP_OPERATION,
     CAP_REPLY_BIT,
@@ -28,21 +28,25 @@ from kernel.abi import (
     Rights,
 )
 from kernel.errors import GuestFault
-from kernel.events import Invocation, Refused
-from kernel.ipc import begin, bind, fail, take_reply, wait_on_self
+from kernel.events import Invocation, Refused, Waiting
+from kernel.ipc import begin, bind, fail, take_reply, wait_after, wait_at
 from kernel.objects import (
     IMPLICIT,
     RECEIVING,
+    Debugger,
     Factory,
     Gate,
+    Icu,
+    Irq,
     Log,
     Object,
     SchedulerObject,
+    Semaphore,
     Task,
     Thread,
 )
 from kernel.port import LABEL, SELECTOR, TAG
-from kernel.request import Answer, NoReply, Request
+from kernel.request import Answer, NoReply, Request, Waits
 from kernel.state import Kernel
 
 _SELF_RIGHTS = int(Rights.W | Rights.S)
@@ -103,6 +107,9 @@ def invoke(kernel: Kernel, thread: Thread) -> None:
     elif isinstance(target, Thread) and protocol != kernel.thread_label:
         begin(kernel, thread, target, label=thread.registers[LABEL], rights=rights, via=0)
         return
+    elif isinstance(target, Irq) and not operation & OP_SEND:
+        begin(kernel, thread, target, label=0, rights=rights, via=0)
+        return
     _invoke_object(kernel, thread, target, rights)
 
 
@@ -111,7 +118,7 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
     request = Request(thread, rights, tag)
     sent = thread.utcb.load_words(tag.words)
     old: tuple[int, ...] = ()
-    answer: Answer | NoReply
+    answer: Answer | NoReply | Waits
     try:
         answer = _serve(kernel, target, request)
     except GuestFault as fault:
@@ -122,6 +129,23 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
             fail(kernel, thread, fault.error)
             return
     context = thread.context
+    if isinstance(answer, Waits):
+        assert isinstance(target, Semaphore), "one waits at semaphores only"
+        if kernel.recorder is not None:
+            kernel.recorder.record(
+                Waiting(
+                    kernel.machine.now,
+                    kernel.machine.instructions,
+                    thread.number,
+                    thread.operation,
+                    target.number,
+                    thread.tag,
+                    sent,
+                    kernel.machine.call_site(context),
+                )
+            )
+        wait_at(kernel, thread, target)
+        return
     wants = thread.operation & OP_RECV
     words: tuple[int, ...] = ()
     if isinstance(answer, Answer) and wants:
@@ -129,7 +153,8 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
         old = thread.utcb.load_words(len(words))
         for k, value in enumerate(words):
             thread.utcb.store(k, value)
-        context.tag = abi.encode_tag(answer.label, words=len(words), bits=kernel.arch.bits)
+        count = len(words) if answer.counted else 0
+        context.tag = abi.encode_tag(answer.label, words=count, bits=kernel.arch.bits)
     if kernel.recorder is not None:
         kernel.recorder.record(
             Invocation(
@@ -146,11 +171,14 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
                 kernel.machine.call_site(context),
             )
         )
-    if isinstance(answer, NoReply) and wants:
-        wait_on_self(kernel, thread)
+    if isinstance(answer, NoReply):
+        if wants:
+            wait_after(kernel, thread, answer.source)
+        if answer.woken is not None:
+            kernel.scheduler.wake(answer.woken, kernel.machine.now)
 
 
-def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply:
+def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply | Waits:
     if not request.caller.operation & OP_SEND:
         raise GuestFault(Errno.EINVAL)
     for kind, protocol, serve in _TABLE:
@@ -201,13 +229,31 @@ def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
             return Answer()
         case abi.GATE_GET_INFO:
             return Answer(0, (gate.label,))
+        case abi.GATE_DEC_REFCNT:
+            return _forgo(kernel, gate, request)
         case opcode:
             raise GuestFault(Errno.ENOSYS, refused=f"gate operation {opcode}")
 
 
+def _forgo(kernel: Kernel, gate: Gate, request: Request) -> Answer:
+    # The server gives up so many references; how many are left is the answer.
+    request.require_words(2)
+    held = sum(
+        cap.object is gate
+        for task in kernel.objects.values()
+        if isinstance(task, Task)
+        for cap in task.caps.values()
+    )
+    left = held - gate.forgone - request.word(1)
+    if left < 0:
+        raise GuestFault(Errno.EINVAL)
+    gate.forgone += request.word(1)
+    return Answer(0, (left,))
+
+
 # Functions are called with the kind of object that their row names.
 _TABLE: tuple[
-    tuple[type, Protocol, Callable[[Kernel, Any, Request], Answer | NoReply]], ...
+    tuple[type, Protocol, Callable[[Kernel, Any, Request], Answer | NoReply | Waits]], ...
 ] = (
     (Thread, Protocol.THREAD, control.invoke_thread),
     (Log, Protocol.LOG, log.invoke),
@@ -215,6 +261,15 @@ _TABLE: tuple[
     (Task, Protocol.TASK, _task),
     (Factory, Protocol.FACTORY, _factory),
     (Gate, Protocol.KOBJECT, _gate),
+    (Irq, Protocol.IRQ, irq.invoke),
+    (Irq, Protocol.IRQ_SENDER, irq.invoke_sender),
+    (Irq, Protocol.KOBJECT, irq.invoke_endpoint),
+    (Semaphore, Protocol.SEMAPHORE, semaphore.invoke),
+    (Semaphore, Protocol.IRQ, semaphore.invoke_irq),
+    (Icu, Protocol.IRQ, icu.invoke),
+    (Log, Protocol.IRQ, icu.invoke),
+    (SchedulerObject, Protocol.IRQ, icu.invoke),
+    (Debugger, Protocol.DEBUGGER, debugger.invoke),
 )
 
 

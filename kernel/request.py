@@ -5,7 +5,7 @@ from typing import NamedTuple
 from kernel import abi
 from kernel.abi import Errno, Tag
 from kernel.errors import GuestFault
-from kernel.objects import Capability, Thread
+from kernel.objects import Capability, Irq, Thread
 
 
 class Request(NamedTuple):
@@ -51,14 +51,29 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A result label with the words of the reply."""
+    """A result label with the words of the reply.
+
+    The tag counts the words unless `counted` is false, as the log's answer to a read (ABI 6.9).
+    """
 
     label: int = 0
     words: tuple[int, ...] = ()
+    counted: bool = True
 
 
 class NoReply(NamedTuple):
-    """The object does not reply; a receive phase that was asked for begins (ABI 6)."""
+    """The object does not reply; a receive phase that was asked for begins (ABI 6).
+
+    A closed one is from `source`, or from the caller itself if that is None.  `woken` became
+    ready and is to be scheduled when the receive phase is settled.
+    """
+
+    source: Irq | None = None
+    woken: Thread | None = None
+
+
+class Waits(NamedTuple):
+    """The object answers later; the caller waits at it."""
 
 
 ITEM_KIND = 0xC

@@ -7,17 +7,42 @@ Rule 2: objects refer to each other directly; whoever is outside the kernel hold
 from collections.abc import Callable
 from typing import TypeVar
 
-from kernel import abi, timeout, utcb
+from kernel import abi, kip, timeout, utcb
 from kernel.abi import Arch, Page
 from kernel.cost import Costs
 from kernel.errors import UsageError
 from kernel.message import Utcb
-from kernel.objects import Capability, Factory, Gate, Log, Object, SchedulerObject, Task, Thread
+from kernel.objects import (
+    Capability,
+    Debugger,
+    Factory,
+    Gate,
+    Icu,
+    Irq,
+    Log,
+    Object,
+    SchedulerObject,
+    Semaphore,
+    Task,
+    Thread,
+)
 from kernel.port import Machine, Probe
 from kernel.recorder import Recorder
 from kernel.scheduler import Scheduler
 
-Made = TypeVar("Made", Task, Thread, Gate, Log, Factory, SchedulerObject)
+Made = TypeVar(
+    "Made",
+    Task,
+    Thread,
+    Gate,
+    Irq,
+    Semaphore,
+    Icu,
+    Debugger,
+    Log,
+    Factory,
+    SchedulerObject,
+)
 
 # Every right but delete: a task that held it would take the object along (ABI 13, 4).
 INITIAL_RIGHTS = int(abi.Rights.W | abi.Rights.S | abi.Rights.R | abi.Rights.SERVER)
@@ -28,15 +53,22 @@ class Kernel:
 
     __slots__ = (
         "arch",
+        "arrivals",
+        "clock_due",
+        "clock_told",
         "cost",
         "costs",
         "factory",
         "faults",
         "frame",
+        "idle",
+        "input",
+        "kip_frame",
         "kobject_label",
         "log",
         "logged",
         "machine",
+        "names",
         "number",
         "objects",
         "probe",
@@ -71,6 +103,13 @@ class Kernel:
         self.number = 0  # of the object made last
         self.objects: dict[int, Object] = {}
         self.timeouts: list[tuple[int, int]] = []  # (cycle, thread number), sorted
+        self.arrivals: list[tuple[int, int]] = []  # (cycle, IRQ number), sorted
+        self.idle = 0  # cycles in which nothing could run
+        self.names: dict[int, str] = {}  # what guests call objects; a character is a byte
+        self.input = ""  # of the console, that nobody has read; a character is a byte
+        self.kip_frame = 0  # of the kernel info page; 0: there is none
+        self.clock_due = True  # its clock is to be set before a thread runs
+        self.clock_told = 0  # what it says
         self.running = 0  # number of the thread that ran last
         self.space = 0  # and of its task
         self.faults = 0  # threads that were stopped
@@ -129,6 +168,37 @@ class Kernel:
     def create_gate(self, thread: Thread | None, label: int) -> Gate:
         """Make a gate bound to `thread`, or to nobody yet."""
         return self._add(lambda number: Gate(number, thread, label))
+
+    def create_irq(self) -> Irq:
+        """Make an IRQ that is bound to no thread."""
+        return self._add(Irq)
+
+    def create_semaphore(self) -> Semaphore:
+        """Make a semaphore whose counter is 0."""
+        return self._add(Semaphore)
+
+    def create_icu(self) -> Icu:
+        """Make an interrupt controller without pins."""
+        return self._add(Icu)
+
+    def create_debugger(self) -> Debugger:
+        """Make a debugger object."""
+        return self._add(Debugger)
+
+    def create_kip(self, description: kip.Description) -> None:
+        """Make the kernel info page; from now on its clock goes."""
+        assert not self.kip_frame, "a kernel has one info page"
+        page = kip.build(self.arch, description)
+        frame = self.allocate_shared_frame()
+        view = self.machine.words(frame, abi.PAGE_SIZE // self.arch.word).cast("B")
+        view[:] = page
+        self.kip_frame = frame
+        self.machine.place_clock(frame + kip.CLOCK)
+
+    def map_kip(self, task: Task) -> None:
+        """Map the kernel info page to where programs expect it."""
+        assert self.kip_frame, "there is a kernel info page"
+        self.map(task, self.arch.kip, self.kip_frame, Page.R | Page.X)
 
     def start(self, thread: Thread) -> None:
         """Make a new thread ready, behind the others of its priority."""

@@ -95,6 +95,15 @@ class DeskContext:
     started: bool = False
     utcb: Utcb | None = None
     work: int = 0
+    cycles: int = 0
+    descriptors: dict[int, int] = field(default_factory=dict)
+    bases: dict[str, int] = field(default_factory=dict)
+
+    def store_descriptor(self, number: int, descriptor: int) -> None:
+        self.descriptors[number] = descriptor
+
+    def store_segment_base(self, segment: str, base: int) -> None:
+        self.bases[segment] = base
 
     tag = _Register(port.TAG)
     selector = _Register(port.SELECTOR)
@@ -113,8 +122,15 @@ class DeskMachine:
     memory: bytearray = field(default_factory=lambda: bytearray(1 << 20))
     contexts: dict[int, DeskContext] = field(default_factory=dict)
     spaces: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    clock: int = -1
 
     def run(self, context: DeskContext, deadline: int) -> int:
+        started = self.now
+        trap = self._run(context, deadline)
+        context.cycles += self.now - started
+        return trap
+
+    def _run(self, context: DeskContext, deadline: int) -> int:
         while True:
             if context.work:
                 step = min(context.work, deadline - self.now)
@@ -195,6 +211,12 @@ class DeskMachine:
 
     def destroy_context(self, number: int) -> None:
         del self.contexts[number]
+
+    def place_clock(self, address: int) -> None:
+        self.clock = address
+
+    def store_clock(self, value: int) -> None:
+        self.memory[self.clock : self.clock + 8] = value.to_bytes(8, "little")
 
     def words(self, frame: int, count: int) -> memoryview:
         size = count * self.arch.word
