@@ -10,7 +10,7 @@ deadline of the run, not where `until` happens to cut it.
 """
 
 from kernel.events import End, Outcome
-from kernel.fault import exception, page_fault
+from kernel.fault import exception, page_fault, settle
 from kernel.invoke import invoke
 from kernel.ipc import expire, expire_until
 from kernel.irq import arrive
@@ -51,6 +51,9 @@ def run(kernel: Kernel, until: int) -> Outcome:
             expire(kernel, thread)
         if thread.number != kernel.running:
             _switch(kernel, thread)
+        if thread.fault or thread.trigger:
+            settle(kernel, thread)
+            continue
         deadline = min(until, scheduler.slice_end)
         if timeouts and timeouts[0][0] < deadline:
             deadline = timeouts[0][0]

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import TypeGuard
 
 from kernel.abi import ARCHES, TAG_WORDS
 from kernel.events import (
     Event,
     Exception_,
+    Fate,
     Fault,
     Invocation,
     Log,
@@ -209,5 +211,9 @@ class RunRecorder(Recorder):
             self.refusals += 1
             if len(self.refused) < _MOST_REPORTS:
                 self.refused.append(event)
-        elif isinstance(event, Fault | Exception_) and len(self.faults) < _MOST_REPORTS:
+        elif _is_unhandled(event) and len(self.faults) < _MOST_REPORTS:
             self.faults.append(event)
+
+
+def _is_unhandled(event: Event) -> TypeGuard[Fault | Exception_]:
+    return isinstance(event, Fault | Exception_) and event.fate is not Fate.HANDLED

@@ -30,6 +30,7 @@ from kernel.events import (
     Named,
     Outcome,
     Refused,
+    Resumption,
     Switch,
     Transfer,
     Waiting,
@@ -110,6 +111,7 @@ KINDS: dict[type[Event], int] = {
     Awoken: 11,
     Interrupt: 12,
     Named: 13,
+    Resumption: 14,
 }
 _BY_KIND: dict[int, Any] = {number: kind for kind, number in KINDS.items()}
 

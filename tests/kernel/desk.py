@@ -98,9 +98,28 @@ class DeskContext:
     cycles: int = 0
     descriptors: dict[int, int] = field(default_factory=dict)
     bases: dict[str, int] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
+    fpu: int = 0
 
     def store_descriptor(self, number: int, descriptor: int) -> None:
         self.descriptors[number] = descriptor
+
+    def finish_call(self) -> None:
+        pass
+
+    def load_register(self, name: str) -> int:
+        if name in ("rip", "eip"):
+            return self.ip
+        return self.stored.get(name, 0)
+
+    def store_register(self, name: str, value: int) -> None:
+        if name in ("rip", "eip"):
+            self.ip = value
+        else:
+            self.stored[name] = value
+
+    def copy_fpu(self, source: "DeskContext") -> None:
+        self.fpu = source.fpu
 
     def store_segment_base(self, segment: str, base: int) -> None:
         self.bases[segment] = base
