@@ -148,10 +148,10 @@ def _call(
     kernel: Kernel, thread: Thread, cap: Capability, protocol: int, *, words: int, flags: int
 ) -> None:
     bits = kernel.arch.bits
-    thread.operation = ipc.OP_CALL
+    thread.operation = abi.CALL
     thread.tag = abi.encode_tag(protocol, words=words, flags=flags, bits=bits)
     thread.registers[TAG] = thread.tag
-    thread.registers[SELECTOR] = ipc.OP_CALL
+    thread.registers[SELECTOR] = abi.CALL
     thread.registers[LABEL] = 0
     thread.registers[TIMEOUT] = 0
     target = cap.object
