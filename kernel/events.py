@@ -46,6 +46,18 @@ class Transfer(NamedTuple):
     receiver_ip: int
 
 
+class Items(NamedTuple):
+    """The typed items of a message; the Transfer that they are part of follows at once."""
+
+    cycle: int
+    position: int
+    sender: int
+    receiver: int
+    first: int  # the message register of the first item
+    items: tuple[int, ...]  # as sent, two words each
+    results: tuple[int, ...]  # what the receiver then has in the same registers
+
+
 class Failure(NamedTuple):
     """A thread's IPC ended with an error and nothing was delivered to it."""
 
@@ -67,11 +79,29 @@ class Invocation(NamedTuple):
     operation: int
     target: int
     tag: int  # as sent
-    words: tuple[int, ...]  # as sent
+    words: tuple[int, ...]  # as sent, with the items behind the counted ones
     result: int  # the tag that came back
-    answer: tuple[int, ...]  # the counted words that came back
+    answer: tuple[int, ...]  # the words that came back, and the first one of an item
     old: tuple[int, ...]  # what those words held before
     ip: int
+
+
+class Created(NamedTuple):
+    """A factory made an object."""
+
+    cycle: int
+    position: int
+    thread: int
+    target: int  # the new object
+    kind: str
+
+
+class Deleted(NamedTuple):
+    """An object came to its end; its number is never used again."""
+
+    cycle: int
+    position: int
+    target: int
 
 
 class Refused(NamedTuple):
@@ -140,7 +170,18 @@ class End(NamedTuple):
 
 
 Event: TypeAlias = (
-    Transfer | Failure | Invocation | Refused | Fault | Exception_ | Switch | Log | End
+    Transfer
+    | Items
+    | Failure
+    | Invocation
+    | Created
+    | Deleted
+    | Refused
+    | Fault
+    | Exception_
+    | Switch
+    | Log
+    | End
 )
 
 

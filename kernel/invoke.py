@@ -9,7 +9,7 @@ below: object and protocol to function.
 from collections.abc import Callable
 from typing import Any
 
-from kernel import abi, control, log, utcb
+from kernel import abi, control, factory, log, task, utcb
 from kernel.abi import (
     CAP_OPERATION,
     CAP_REPLY_BIT,
@@ -109,7 +109,7 @@ def invoke(kernel: Kernel, thread: Thread) -> None:
 def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) -> None:
     tag = abi.decode_tag(thread.tag, bits=kernel.arch.bits)
     request = Request(thread, rights, tag)
-    sent = thread.utcb.load_words(tag.words)
+    sent = thread.utcb.load_words(min(tag.words + 2 * tag.items, utcb.MR_COUNT))
     old: tuple[int, ...] = ()
     answer: Answer | NoReply
     try:
@@ -120,16 +120,22 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
         answer = Answer(-fault.error)
         if isinstance(fault.error, IpcError):
             fail(kernel, thread, fault.error)
+            thread.registers[TAG] = TAG_ERROR  # whatever the phase
             return
     context = thread.context
     wants = thread.operation & OP_RECV
     words: tuple[int, ...] = ()
     if isinstance(answer, Answer) and wants:
-        words = answer.words
+        words = answer.words if answer.item is None else (*answer.words, answer.item)
         old = thread.utcb.load_words(len(words))
         for k, value in enumerate(words):
             thread.utcb.store(k, value)
-        context.tag = abi.encode_tag(answer.label, words=len(words), bits=kernel.arch.bits)
+        context.tag = abi.encode_tag(
+            answer.label,
+            words=len(answer.words),
+            items=int(answer.item is not None),
+            bits=kernel.arch.bits,
+        )
     if kernel.recorder is not None:
         kernel.recorder.record(
             Invocation(
@@ -162,30 +168,6 @@ def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply
     raise GuestFault(Errno.EBADPROTO, refused=f"protocol of a {target.kind}")
 
 
-def _task(kernel: Kernel, task: Task, request: Request) -> Answer:
-    if request.opcode() != abi.TASK_CAP_INFO:
-        raise GuestFault(Errno.ENOSYS, refused=f"task operation {request.opcode()}")
-    request.require_words(2)
-    first = _cap_at(task, request.word(1))
-    if request.tag.words == 2:
-        return Answer(int(first is not None))
-    second = _cap_at(task, request.word(2))
-    return Answer(int(first is second))
-
-
-def _cap_at(task: Task, selector: int) -> Object | None:
-    if selector & CAP_SPECIAL:
-        return None
-    cap = task.caps.get(selector >> CAP_SHIFT)
-    return cap.object if cap is not None else None
-
-
-def _factory(kernel: Kernel, factory: Factory, request: Request) -> Answer:
-    request.require_words(1)
-    kind = request.word(0)
-    raise GuestFault(Errno.ENODEV, refused=f"make an object of type {kind:#x}")
-
-
 def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
     match request.opcode():
         case abi.GATE_BIND:
@@ -201,8 +183,19 @@ def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
             return Answer()
         case abi.GATE_GET_INFO:
             return Answer(0, (gate.label,))
+        case abi.GATE_DEC_REFCNT:
+            # The count alone: the object ends when the next counted capability goes.
+            request.require_words(2)
+            count = kernel.references.get(gate.number, 0) - request.word(1)
+            kernel.references[gate.number] = count = _signed(count, kernel.arch.bits)
+            return Answer(0, (count & kernel.arch.mask,))
         case opcode:
             raise GuestFault(Errno.ENOSYS, refused=f"gate operation {opcode}")
+
+
+def _signed(value: int, bits: int) -> int:
+    half = 1 << (bits - 1)
+    return (value + half) % (2 * half) - half
 
 
 # Functions are called with the kind of object that their row names.
@@ -212,8 +205,8 @@ _TABLE: tuple[
     (Thread, Protocol.THREAD, control.invoke_thread),
     (Log, Protocol.LOG, log.invoke),
     (SchedulerObject, Protocol.SCHEDULER, control.invoke_scheduler),
-    (Task, Protocol.TASK, _task),
-    (Factory, Protocol.FACTORY, _factory),
+    (Task, Protocol.TASK, task.invoke),
+    (Factory, Protocol.FACTORY, factory.invoke),
     (Gate, Protocol.KOBJECT, _gate),
 )
 

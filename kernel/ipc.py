@@ -31,6 +31,7 @@ from kernel.abi import (
     IpcError,
 )
 from kernel.events import Failure, Transfer
+from kernel.items import copy_items
 from kernel.objects import (
     DEAD,
     IMPLICIT,
@@ -79,10 +80,16 @@ def begin(
             fail(kernel, thread, IpcError.NO_REPLY_CAP)
             return
     if not operation & OP_SEND:
-        _receive(kernel, thread, None)
+        if isinstance(partner, Gate) and partner.orphaned:
+            fail(kernel, thread, IpcError.RECEIVE_NOT_EXISTENT)
+        else:
+            _receive(kernel, thread, None)
         return
     if isinstance(partner, Gate):
-        _queue(kernel, thread, partner)
+        if partner.orphaned:
+            fail(kernel, thread, IpcError.NOT_EXISTENT)
+        else:
+            _queue(kernel, thread, partner)
         return
     receiver = partner
     if receiver.state == DEAD:
@@ -119,6 +126,7 @@ def bind(kernel: Kernel, gate: Gate, thread: Thread, label: int) -> None:
     """Bind a gate to a thread; whoever waited in it is queued at the thread now."""
     gate.thread = thread
     gate.label = label
+    gate.orphaned = False
     waiting, gate.senders = gate.senders, []
     for sender in waiting:
         sender.target = thread
@@ -212,6 +220,24 @@ def bury(kernel: Kernel, thread: Thread) -> None:
         thread.reply = None
     for sender in list(thread.senders):
         cancel(kernel, sender)
+
+
+def abandon(kernel: Kernel, gone: Thread | Gate) -> None:
+    """Let go of a thread or gate that is being deleted, so that no IPC names it any more.
+
+    Senders that wait in a gate get error 4, those at a thread are what `bury` looks after.
+    Who waits for a message of a thread goes on waiting, for its timeout (ABI 4.10).
+    """
+    if isinstance(gone, Gate):
+        waiting = [other for other in kernel.threads.values() if other.partner is gone]
+        for other in gone.senders + waiting:
+            fail(kernel, other, IpcError.NOT_EXISTENT)
+            kernel.scheduler.wake(other, kernel.machine.now)
+    for other in kernel.threads.values():
+        if other.partner is gone:
+            other.partner = other
+        if other.source is gone:
+            other.source = other
 
 
 def drop_reply(caller: Thread) -> None:
@@ -330,9 +356,11 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     overwritten = receiver.utcb.read(count) if recorder is not None else b""
     sender.utcb.copy(receiver.utcb, count)
     error = 0
-    if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS and not _copy_items(kernel, sender, receiver):
-        error = IpcError.RECEIVE_CUT
-        receiver.utcb.store(ERROR_WORD, error)
+    if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS:
+        error = copy_items(kernel, sender, receiver)
+        if error:
+            error |= 1
+            receiver.utcb.store(ERROR_WORD, error)
     receiver.registers[TAG] = tag | TAG_ERROR if error else tag
     receiver.registers[LABEL] = sender.label
     if receiver.deadline != NEVER:
@@ -366,19 +394,8 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
         )
         recorder.record(_make(Transfer, fields))
     if error:
-        fail(kernel, sender, IpcError.SEND_CUT)
+        fail(kernel, sender, IpcError(error & ~1))
         return False
-    return True
-
-
-def _copy_items(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
-    # Only void items can be transferred yet: they need no receive buffer (ABI 4.9).
-    words = sender.tag & TAG_WORDS
-    items = sender.tag >> TAG_ITEMS_SHIFT & TAG_ITEMS
-    for k in range(words, words + 2 * items, 2):
-        if k + 2 > MR_COUNT or sender.utcb.load(k):
-            return False
-        receiver.utcb.store(k, 0)
     return True
 
 

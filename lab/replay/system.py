@@ -147,9 +147,8 @@ class _Builder:
             named[made.number] = gate.name
         for spec in self.scenario.tasks:
             for cap in spec.caps:
-                self.tasks[spec.name].caps[cap.index] = Capability(
-                    self._object(cap), int(cap.rights)
-                )
+                made_cap = Capability(self._object(cap), int(cap.rights))
+                kernel.insert_cap(self.tasks[spec.name], cap.index, made_cap)
         for thread in self.threads.values():
             kernel.start(thread)
 
@@ -201,7 +200,7 @@ class _Builder:
                     frame = self.kernel.allocate_frame()
                     self.kernel.map(task, page, frame, int(segment.rights))
                 if data:
-                    self.machine.write_physical(task.pages[page][0] + offset, data)
+                    self.machine.write_physical(task.pages[page].frame + offset, data)
         return set(task.pages)
 
     def _object(self, cap: CapSpec) -> Object:
