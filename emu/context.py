@@ -1,6 +1,8 @@
 """A context: one thread's CPU state, as the machine's user sees it between traps."""
 
-from emu.engine import IP, SP, Cpu, Engine
+from emu.cost import CYCLE_SHIFT
+from emu.engine import IP, SP, USER_DESCRIPTORS, Cpu, Engine
+from emu.errors import NoSuchNumberError
 from emu.spaces import Space
 
 # Indices into `Context.registers`.
@@ -36,13 +38,18 @@ class Context:
         "address",
         "blocks",
         "cpu",
+        "descriptors",
         "error",
         "held",
         "number",
         "registers",
+        "site",
+        "site_mappings",
+        "site_sp",
         "slot",
         "space",
         "thread_base",
+        "ticks",
         "trap",
         "vector",
     )
@@ -64,10 +71,17 @@ class Context:
         self.slot = slot  # of its descriptor table
         self.thread_base = thread_base
         self.cpu = cpu
+        self.descriptors = [0] * USER_DESCRIPTORS  # its own segments
+        self.ticks = 0  # that it ran, those of its traps included
         self.trap = 0  # the last one; DEADLINE before the first
         self.held: Held | None = None
         self.registers = memoryview(bytearray(4 * 8)).cast("Q")
         self.address = self.error = self.vector = 0
+        # Where the return address of the last system call lies, for which stack pointer
+        # and after how many changes of mappings: see `Machine.call_site`.
+        self.site: memoryview | None = None
+        self.site_sp = 0
+        self.site_mappings = -1
         self._engine = engine
         self._mask = mask
 
@@ -132,6 +146,27 @@ class Context:
     def flags(self) -> int:
         """The flags register."""
         return self._engine.flags(self.cpu)
+
+    @property
+    def cycles(self) -> int:
+        """Cycles that it ran, those of its traps included."""
+        return self.ticks >> CYCLE_SHIFT
+
+    def store_descriptor(self, number: int, descriptor: int) -> None:
+        """Set one of its own segment descriptors: data at user level, or not present.
+
+        Segment registers see it when they are loaded next.
+        """
+        if not 0 <= number < USER_DESCRIPTORS:
+            raise NoSuchNumberError("no segment descriptor", number)
+        self.descriptors[number] = descriptor
+        self._engine.store_descriptors(
+            self.cpu, slot=self.slot, thread_base=self.thread_base, own=self.descriptors
+        )
+
+    def store_segment_base(self, segment: str, base: int) -> None:
+        """Set the base of ``fs`` or ``gs``, and its selector to 0."""
+        self._engine.store_segment_base(self.cpu, segment, base & self._mask)
 
     def load_register(self, name: str) -> int:
         """Load a register: a general one, the ip, `flags`, `fs_base` or `gs_base`."""

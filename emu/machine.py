@@ -24,7 +24,7 @@ from emu.errors import (
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
 from emu.paging import IA32_TOP, SYSTEM_OFFSET, PageTables
-from emu.spaces import Space, Spaces
+from emu.spaces import CLOCK_SIZE, Space, Spaces
 from emu.stepper import Stepper
 from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
@@ -53,6 +53,7 @@ class Machine:
         "_clock",
         "_contexts",
         "_engine",
+        "_mappings",
         "_mask",
         "_memory",
         "_runner",
@@ -81,6 +82,7 @@ class Machine:
             self._spaces.fix_page(config.call_page, tables.take_page(), bytes(page))
         self._stepper = Stepper(self._clock, self._engine, self._spaces, self._amd64)
         self._contexts: dict[int, Context] = {}
+        self._mappings = 0  # how often they have changed
         self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
 
     @property
@@ -146,11 +148,15 @@ class Machine:
         if context.trap == SYSTEM_CALL:
             self._give_back(context)
         resume = None if context.held is None else self._stepper.resume(context)
+        started = clock.ticks
         event = self._runner.execute(cpu, context.blocks, clock, limit, resume)
         cpu.stamp = clock.ticks
         if event == CALLED:
-            return self._stepper.called(context)
-        return self._go_on(context, limit, event)
+            trap = self._stepper.called(context)
+        else:
+            trap = self._go_on(context, limit, event)
+        context.ticks += clock.ticks - started
+        return trap
 
     def step(self, context: Context, deadline: int) -> int:
         """Execute one instruction, or one repetition, with the accounting of `run`.
@@ -164,7 +170,9 @@ class Machine:
             self._engine.prepare(context.cpu)
         if context.trap == SYSTEM_CALL:
             self._give_back(context)
+        started = self._clock.ticks
         context.trap = self._stepper.step(context, limit)
+        context.ticks += self._clock.ticks - started
         context.cpu.stamp = self._clock.ticks
         return context.trap
 
@@ -237,6 +245,7 @@ class Machine:
         target = self._spaces.get(space)
         # No CPU remembers that there was no page: nothing to drop if that is so.
         fresh = self._spaces.lookup(target, address) is None
+        self._mappings += 1
         try:
             changed = self._spaces.map(target, address, frame, rights)
         except OutOfTablesError:
@@ -250,6 +259,7 @@ class Machine:
     def unmap(self, space: int, address: int) -> None:
         """Take the page at `address` away."""
         target = self._spaces.get(space)
+        self._mappings += 1
         if self._spaces.unmap(target, address):
             self._engine.forget_code()
         self._unready(target)
@@ -290,6 +300,26 @@ class Machine:
         self._memory.write(address, data)
         for frame in range(address & -PAGE, address + len(data), PAGE):
             self._wrote(frame)
+
+    def place_clock(self, address: int) -> None:
+        """Say where `store_clock` stores: 8 bytes at a physical address, aligned."""
+        self._memory.locate(address, CLOCK_SIZE)
+        if address % CLOCK_SIZE:
+            raise BadConfigError(f"a clock at {address:#x}, not aligned to {CLOCK_SIZE}")
+        self._spaces.clock = address
+
+    def store_clock(self, value: int) -> None:
+        """Store 64 bits that change often, maybe in a page that also has code.
+
+        No translation is dropped for it, unless somebody ran these very bytes.
+        """
+        address = self._spaces.clock
+        if address is None:
+            raise BadConfigError("no clock was placed")
+        self._memory.write(address, value.to_bytes(CLOCK_SIZE, "little"))
+        if self._spaces.clock_is_code:
+            self._spaces.clock_is_code = False
+            self._wrote(address & -PAGE)
 
     def words(self, frame: int, count: int) -> memoryview:
         """View `count` machine words at physical address `frame`; writes go to the guest."""
@@ -344,14 +374,19 @@ class Machine:
         ip = context.ip
         if not self._call_page or ip & -PAGE != self._call_page:
             return ip
-        # The return address; a recorder asks for it at every message.
+        # The return address; a recorder asks for it at every message, mostly of one place.
         sp = context.sp
-        if sp % 4 == 0:
-            at = self._spaces.translate(context.space, sp)
-            if at is None:
-                return ip
-            shared = at >= SHARED_BASE
-            return self._words[shared][(at - SHARED_BASE if shared else at) // 4]
+        if sp != context.site_sp or self._mappings != context.site_mappings:
+            at = self._spaces.translate(context.space, sp) if sp % 4 == 0 else None
+            context.site = None
+            if at is not None:
+                shared = at >= SHARED_BASE
+                first = (at - SHARED_BASE if shared else at) // 4
+                context.site = self._words[shared][first : first + 1]
+            context.site_sp = sp
+            context.site_mappings = self._mappings
+        if context.site is not None:
+            return int(context.site[0])
         try:
             return int.from_bytes(self.read(context.space.number, sp, 4), "little")
         except NotMappedError:
@@ -408,6 +443,8 @@ class Machine:
             space=context.space.number,
             slot=context.slot,
             thread_base=context.thread_base,
+            ticks=context.ticks,
+            descriptors=tuple(context.descriptors),
             trap=context.trap,
             registers=(
                 context.tag & self._mask,
@@ -441,7 +478,11 @@ class Machine:
             raise NoSuchNumberError("descriptor table or context is taken:", frozen.slot)
         space = self._spaces.get(frozen.space)
         cpu = self._engine.thaw(
-            frozen.cpu, root=space.root, slot=frozen.slot, thread_base=frozen.thread_base
+            frozen.cpu,
+            root=space.root,
+            slot=frozen.slot,
+            thread_base=frozen.thread_base,
+            own=list(frozen.descriptors),
         )
         context = Context(
             frozen.number,
@@ -452,6 +493,8 @@ class Machine:
             engine=self._engine,
             mask=self._mask,
         )
+        context.descriptors[:] = frozen.descriptors
+        context.ticks = frozen.ticks
         context.trap = frozen.trap
         context.held = frozen.held
         context.tag, context.selector, context.label, context.timeout = frozen.registers

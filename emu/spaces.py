@@ -5,7 +5,9 @@ Rule 2: a frame with an executable mapping has no writable entry; it is either i
 state (entries executable as their rights say, none writable) or in *data* state (entries
 writable as their rights say, none executable).  The machine flips it when a guest asks
 for the other.  Without it, stores by one CPU would leave stale translations in others.
-Rule 3: a guest cannot see the state of a frame, and neither can the clock.
+Rule 3: one word, the clock, is stored without a look at translations.  Reading it as code
+is remembered here, and then the next store is like any other.
+Rule 4: a guest cannot see the state of a frame, and neither can the clock.
 """
 
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from emu.paging import (
     PageTables,
 )
 
+CLOCK_SIZE = 8  # bytes of the word that changes often
 _OFFSET = PAGE - 1
 
 
@@ -53,6 +56,8 @@ class Spaces:
         "_fixed",
         "_memory",
         "_shown",
+        "clock",
+        "clock_is_code",
         "data_frames",
         "tables",
     )
@@ -66,6 +71,8 @@ class Spaces:
         self._shown: dict[int, dict[tuple[int, int], Space]] = {}
         self._executable: dict[int, int] = {}  # by frame: how many mappings may execute it
         self._fixed: dict[int, bytes] = {}
+        self.clock: int | None = None  # a physical word that is stored past all this
+        self.clock_is_code = False  # somebody decoded it since the last store
         self.data_frames: set[int] = set()  # those in data state though they hold code
 
     def fix_page(self, address: int, page: int, content: bytes) -> None:
@@ -236,6 +243,10 @@ class Spaces:
             part = min(size, PAGE - offset)
             entry = pages.get(base)
             if entry is not None and entry[1] & EXECUTE_RIGHT:
+                if self.clock is not None:
+                    first = entry[0] + offset
+                    if first < self.clock + CLOCK_SIZE and self.clock < first + part:
+                        self.clock_is_code = True
                 parts.append(self._memory.read(entry[0] + offset, part))
             elif base in self._fixed:
                 parts.append(self._fixed[base][offset : offset + part])

@@ -19,6 +19,8 @@ class Arch(NamedTuple):
     root_utcb: int  # UTCB area of sigma0 and the root task
     user_utcb: int  # UTCB area of an ordinary task
     user_end: int  # first address above the user's
+    kip: int  # address of the kernel info page where programs expect it
+    first_user_segment: int  # the first of a thread's own descriptors, by number
     cap_limit: int  # capability indices are below this
     reply_limit: int  # explicit reply slots are below this
     reply_page: int  # slots in a page of kernel memory
@@ -46,6 +48,8 @@ AMD64 = Arch(
     root_utcb=0x7F_FF00_0000,
     user_utcb=0xB300_0000,
     user_end=0x8000_0000_0000,
+    kip=0x6FFF_F000,
+    first_user_segment=11,
     cap_limit=128 * 512,
     reply_limit=512 * 512,
     reply_page=512,
@@ -57,6 +61,8 @@ IA32 = Arch(
     root_utcb=0xBFF0_0000,
     user_utcb=0xB300_0000,
     user_end=0xC000_0000,
+    kip=0xAFFF_F000,
+    first_user_segment=9,
     cap_limit=256 * 1024,
     reply_limit=1024 * 1024,
     reply_page=1024,
@@ -65,6 +71,13 @@ ARCHES = {arch.name: arch for arch in (AMD64, IA32)}
 
 PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT
+
+# Segments (ABI 1.2): user selectors as the segment information of amd64 gives them.
+USER_SEGMENTS = 4  # descriptors that a thread may set
+SEGMENT_SHIFT = 16  # in the opcode word of setting a base: which one
+SELECTOR_USER_DATA = 0x23
+SELECTOR_USER_CODE64 = 0x2B
+SELECTOR_USER_CODE32 = 0x1B
 
 
 # Operation bits of a capability selector (`l4/sys/consts.h`, ABI 1.3).
@@ -289,6 +302,7 @@ CAP_PAGER = 4
 CAP_LOG = 5
 CAP_ICU = 6
 CAP_SCHEDULER = 7
+CAP_DEBUGGER = 10
 
 # Operation codes (ABI 6); the low 16 bits of mr[0].
 OPCODE = 0xFFFF
@@ -296,7 +310,11 @@ THREAD_CONTROL = 0
 THREAD_EX_REGS = 1
 THREAD_SWITCH = 2
 THREAD_STATS_TIME = 3
+THREAD_REGISTER_DELETION_IRQ = 5
 THREAD_MODIFY_SENDERS = 6
+THREAD_X86_GDT = 0x10
+THREAD_AMD64_SET_SEGMENT_BASE = 0x12
+THREAD_AMD64_SEGMENT_INFO = 0x13
 SCHEDULER_INFO = 0
 SCHEDULER_RUN_THREAD = 1
 SCHEDULER_IDLE_TIME = 2
@@ -312,6 +330,35 @@ TASK_LDT_SET = 0x11
 GATE_DEC_REFCNT = 0
 GATE_BIND = 0x10
 GATE_GET_INFO = 0x11
+IRQ_BIND = 0x10  # protocol KOBJECT, the operation of every receive endpoint
+IRQ_DETACH = 1  # protocol IRQ_SENDER
+IRQ_BIND_VCPU = 2
+IRQ_TRIGGER = 2  # protocol IRQ
+IRQ_EOI = 4
+SEMAPHORE_DOWN = 0
+ICU_BIND = 0
+ICU_UNBIND = 1
+ICU_INFO = 2
+ICU_MSI_INFO = 3
+ICU_UNMASK = 4
+ICU_MASK = 5
+ICU_SET_MODE = 6
+
+# Operations of the kernel debugger (`l4/sys/kdebug.h`, `l4/sys/debugger.h`, ABI 6.10):
+# group << 8 | operation.
+DEBUGGER_OUT_CHAR = 0x001
+DEBUGGER_OUT_STRING = 0x002
+DEBUGGER_OUT_HEX32 = 0x003
+DEBUGGER_OUT_HEX20 = 0x004
+DEBUGGER_OUT_HEX16 = 0x005
+DEBUGGER_OUT_HEX12 = 0x006
+DEBUGGER_OUT_HEX8 = 0x007
+DEBUGGER_OUT_DECIMAL = 0x008
+DEBUGGER_SET_NAME = 0x100
+DEBUGGER_GLOBAL_ID = 0x101
+DEBUGGER_NAME_OF_ID = 0x105
+DEBUGGER_GET_NAME = 0x108
+DEBUGGER_NAME_SIZE = 16  # bytes, with the NUL behind the name
 
 # Flags of the thread operations (ABI 6.2).
 EX_REGS_CANCEL = 0x10000
@@ -332,3 +379,20 @@ PRIORITY_MAX = 255
 PRIORITY_NEW_THREAD = 1
 PRIORITY_DEFAULT = 2
 TIMESLICE_US = 10_000
+PRIORITY_IRQ = 255  # of an IRQ in a sender queue (ABI 4.7)
+
+# What detaching an IRQ found (`l4/sys/irq.h`, ABI 6.5).
+DETACH_INACTIVE = 0
+DETACH_PENDING = 1
+
+# The vcon's attributes, octal in the header (`l4/sys/vcon.h`, ABI 6.9).
+VCON_INLCR = 0o100
+VCON_IGNCR = 0o200
+VCON_ICRNL = 0o400
+VCON_ONLCR = 0o4
+VCON_OCRNL = 0o10
+VCON_ONLRET = 0o40
+VCON_ICANON = 0o2
+VCON_ECHO = 0o10
+VCON_READ_SIZE_SHIFT = 16
+VCON_READ_END = 1 << 31  # in the count: nothing is left

@@ -13,11 +13,24 @@ from kernel.abi import Errno, IpcError, Protocol, Rights
 from kernel.errors import GuestFault
 from kernel.events import Created
 from kernel.flexpage import INVALID, Kind, decode
-from kernel.objects import DEAD, UNBOUND, Capability, Factory, Gate, Object, Task, Thread
+from kernel.objects import (
+    DEAD,
+    UNBOUND,
+    Capability,
+    Factory,
+    Gate,
+    Irq,
+    Object,
+    Semaphore,
+    Task,
+    Thread,
+)
 from kernel.quota import (
     CAP_BYTES,
     FACTORY_BYTES,
     GATE_BYTES,
+    IRQ_BYTES,
+    SEMAPHORE_BYTES,
     TASK_BYTES,
     THREAD_BYTES,
     Quota,
@@ -76,7 +89,7 @@ def invoke(kernel: Kernel, factory: Factory, request: Request) -> Answer:
                 made.object.kind,
             )
         )
-    return Answer(0, made.words, _CAP_ITEM)
+    return Answer(0, made.words, item=_CAP_ITEM)
 
 
 def _make_gate(kernel: Kernel, quota: Quota, request: Request) -> Made:
@@ -121,6 +134,15 @@ def _make_thread(kernel: Kernel, quota: Quota, request: Request) -> Made:
     return Made(thread)
 
 
+def _make_irq(kernel: Kernel, quota: Quota, request: Request) -> Made:
+    return Made(kernel.create(Irq, quota, IRQ_BYTES))
+
+
+def _make_semaphore(kernel: Kernel, quota: Quota, request: Request) -> Made:
+    # An initial count is not looked at.
+    return Made(kernel.create(Semaphore, quota, SEMAPHORE_BYTES))
+
+
 def _make_factory(kernel: Kernel, quota: Quota, request: Request) -> Made:
     request.require_words(3, Errno.EMSGTOOSHORT)
     if request.tag.words > 3 or request.tag.items:
@@ -139,6 +161,8 @@ MAKERS: dict[int, Maker] = {
     Protocol.TASK: _make_task,
     Protocol.THREAD: _make_thread,
     Protocol.FACTORY: _make_factory,
+    Protocol.IRQ_SENDER: _make_irq,
+    Protocol.SEMAPHORE: _make_semaphore,
 }
 
 

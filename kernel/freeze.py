@@ -10,33 +10,49 @@ as a flat list of pages with their parents, since it can be as deep as guests li
 import json
 from typing import Any, NamedTuple
 
+from kernel import kip
 from kernel.abi import ARCHES, Page
 from kernel.cost import Costs
 from kernel.errors import UsageError
-from kernel.events import Recorder
 from kernel.mapping import link
 from kernel.message import Utcb
 from kernel.objects import (
     UNBOUND,
     Capability,
+    Debugger,
     Factory,
     Gate,
+    Icu,
+    Irq,
     Log,
     Mapping,
     Object,
     SchedulerObject,
+    Semaphore,
     Task,
     Thread,
 )
 from kernel.port import Machine, Probe
 from kernel.quota import Quota
+from kernel.recorder import Recorder
 from kernel.scheduler import Scheduler
 from kernel.state import Kernel
 from kernel.utcb import WORDS
 
 FREEZE_VERSION = 2
 
-_KINDS: tuple[type[Object], ...] = (Task, Thread, Gate, Log, Factory, SchedulerObject)
+_KINDS: tuple[type[Object], ...] = (
+    Task,
+    Thread,
+    Gate,
+    Irq,
+    Semaphore,
+    Icu,
+    Debugger,
+    Log,
+    Factory,
+    SchedulerObject,
+)
 # Slots that the machine gives back, or that are written in another form.
 _MACHINES = ("context", "pages", "registers", "utcb")
 _GIVEN = ("machine", "recorder", "probe", "arch", "costs")
@@ -106,6 +122,8 @@ def _thaw(
     _fill(kernel.scheduler, state["scheduler"], known)
     _fill(kernel, state["kernel"], known)
     _derive(kernel)
+    if kernel.kip_frame:
+        machine.place_clock(kernel.kip_frame + kip.CLOCK)
     for thing in objects.values():
         if isinstance(thing, Task):
             thing.pages = {}

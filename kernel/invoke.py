@@ -9,7 +9,18 @@ below: object and protocol to function.
 from collections.abc import Callable
 from typing import Any
 
-from kernel import abi, control, factory, log, task, utcb
+from kernel import (
+    abi,
+    control,
+    debugger,
+    factory,
+    icu,
+    irq,
+    log,
+    semaphore,
+    task,
+    utcb,
+)
 from kernel.abi import (
     CAP_OPERATION,
     CAP_REPLY_BIT,
@@ -28,21 +39,25 @@ from kernel.abi import (
     Rights,
 )
 from kernel.errors import GuestFault
-from kernel.events import Invocation, Refused
-from kernel.ipc import begin, bind, fail, take_reply, wait_on_self
+from kernel.events import Invocation, Refused, Waiting
+from kernel.ipc import begin, bind, fail, take_reply, wait_after, wait_at
 from kernel.objects import (
     IMPLICIT,
     RECEIVING,
+    Debugger,
     Factory,
     Gate,
+    Icu,
+    Irq,
     Log,
     Object,
     SchedulerObject,
+    Semaphore,
     Task,
     Thread,
 )
 from kernel.port import LABEL, SELECTOR, TAG
-from kernel.request import Answer, NoReply, Request
+from kernel.request import Answer, NoReply, Request, Waits
 from kernel.state import Kernel
 
 _SELF_RIGHTS = int(Rights.W | Rights.S)
@@ -103,6 +118,9 @@ def invoke(kernel: Kernel, thread: Thread) -> None:
     elif isinstance(target, Thread) and protocol != kernel.thread_label:
         begin(kernel, thread, target, label=thread.registers[LABEL], rights=rights, via=0)
         return
+    elif isinstance(target, Irq) and not operation & OP_SEND:
+        begin(kernel, thread, target, label=0, rights=rights, via=0)
+        return
     _invoke_object(kernel, thread, target, rights)
 
 
@@ -111,7 +129,7 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
     request = Request(thread, rights, tag)
     sent = thread.utcb.load_words(min(tag.words + 2 * tag.items, utcb.MR_COUNT))
     old: tuple[int, ...] = ()
-    answer: Answer | NoReply
+    answer: Answer | NoReply | Waits
     try:
         answer = _serve(kernel, target, request)
     except GuestFault as fault:
@@ -123,6 +141,23 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
             thread.registers[TAG] = TAG_ERROR  # whatever the phase
             return
     context = thread.context
+    if isinstance(answer, Waits):
+        assert isinstance(target, Semaphore), "one waits at semaphores only"
+        if kernel.recorder is not None:
+            kernel.recorder.record(
+                Waiting(
+                    kernel.machine.now,
+                    kernel.machine.instructions,
+                    thread.number,
+                    thread.operation,
+                    target.number,
+                    thread.tag,
+                    sent,
+                    kernel.machine.call_site(context),
+                )
+            )
+        wait_at(kernel, thread, target)
+        return
     wants = thread.operation & OP_RECV
     words: tuple[int, ...] = ()
     if isinstance(answer, Answer) and wants:
@@ -132,7 +167,7 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
             thread.utcb.store(k, value)
         context.tag = abi.encode_tag(
             answer.label,
-            words=len(answer.words),
+            words=len(answer.words) if answer.counted else 0,
             items=int(answer.item is not None),
             bits=kernel.arch.bits,
         )
@@ -152,11 +187,14 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
                 kernel.machine.call_site(context),
             )
         )
-    if isinstance(answer, NoReply) and wants:
-        wait_on_self(kernel, thread)
+    if isinstance(answer, NoReply):
+        if wants:
+            wait_after(kernel, thread, answer.source)
+        if answer.woken is not None:
+            kernel.scheduler.wake(answer.woken, kernel.machine.now)
 
 
-def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply:
+def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply | Waits:
     if not request.caller.operation & OP_SEND:
         raise GuestFault(Errno.EINVAL)
     for kind, protocol, serve in _TABLE:
@@ -184,23 +222,25 @@ def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
         case abi.GATE_GET_INFO:
             return Answer(0, (gate.label,))
         case abi.GATE_DEC_REFCNT:
-            # The count alone: the object ends when the next counted capability goes.
-            request.require_words(2)
-            count = kernel.references.get(gate.number, 0) - request.word(1)
-            kernel.references[gate.number] = count = _signed(count, kernel.arch.bits)
-            return Answer(0, (count & kernel.arch.mask,))
+            return _forgo(kernel, gate, request)
         case opcode:
             raise GuestFault(Errno.ENOSYS, refused=f"gate operation {opcode}")
 
 
-def _signed(value: int, bits: int) -> int:
-    half = 1 << (bits - 1)
-    return (value + half) % (2 * half) - half
+def _forgo(kernel: Kernel, gate: Gate, request: Request) -> Answer:
+    # The server gives up so many references; how many are left is the answer.  The gate
+    # ends with the next counted capability that goes when there are none.
+    request.require_words(2)
+    left = kernel.references.get(gate.number, 0) - request.word(1)
+    if left < 0:
+        raise GuestFault(Errno.EINVAL)
+    kernel.references[gate.number] = left
+    return Answer(0, (left,))
 
 
 # Functions are called with the kind of object that their row names.
 _TABLE: tuple[
-    tuple[type, Protocol, Callable[[Kernel, Any, Request], Answer | NoReply]], ...
+    tuple[type, Protocol, Callable[[Kernel, Any, Request], Answer | NoReply | Waits]], ...
 ] = (
     (Thread, Protocol.THREAD, control.invoke_thread),
     (Log, Protocol.LOG, log.invoke),
@@ -208,6 +248,15 @@ _TABLE: tuple[
     (Task, Protocol.TASK, task.invoke),
     (Factory, Protocol.FACTORY, factory.invoke),
     (Gate, Protocol.KOBJECT, _gate),
+    (Irq, Protocol.IRQ, irq.invoke),
+    (Irq, Protocol.IRQ_SENDER, irq.invoke_sender),
+    (Irq, Protocol.KOBJECT, irq.invoke_endpoint),
+    (Semaphore, Protocol.SEMAPHORE, semaphore.invoke),
+    (Semaphore, Protocol.IRQ, semaphore.invoke_irq),
+    (Icu, Protocol.IRQ, icu.invoke),
+    (Log, Protocol.IRQ, icu.invoke),
+    (SchedulerObject, Protocol.IRQ, icu.invoke),
+    (Debugger, Protocol.DEBUGGER, debugger.invoke),
 )
 
 

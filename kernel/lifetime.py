@@ -11,11 +11,11 @@ Rule 3: the end of one may be the end of others: whatever a task could delete go
 from collections.abc import Callable
 from typing import Any
 
-from kernel import capability, frames, ipc, mapping
+from kernel import capability, frames, ipc, irq, mapping, semaphore
 from kernel.abi import FPAGE_WHOLE_ORDER, PAGE_SIZE, Rights
 from kernel.events import Deleted
 from kernel.flexpage import Area
-from kernel.objects import Factory, Gate, Object, Task, Thread
+from kernel.objects import Factory, Gate, Irq, Object, Semaphore, Task, Thread
 from kernel.state import Kernel
 from kernel.utcb import FREE_MARKER
 
@@ -48,13 +48,15 @@ def _delete_thread(kernel: Kernel, thread: Thread) -> None:
             _drop_replies(thread.task)
         thread.utcb.store(FREE_MARKER, 0)
         kernel.machine.destroy_context(thread.number)
-    ipc.abandon(kernel, thread)
+    ipc.forsake(kernel, thread)
     kernel.scheduler.disown(thread)
     kernel.cost += len(kernel.objects)  # all of them are looked at
     for other in kernel.objects.values():
         if isinstance(other, Gate) and other.thread is thread:
             other.thread = None
             other.orphaned = True
+        elif isinstance(other, Irq) and other.thread is thread:
+            other.thread = None
 
 
 def _delete_task(kernel: Kernel, task: Task) -> None:
@@ -77,8 +79,10 @@ def _delete_task(kernel: Kernel, task: Task) -> None:
 
 
 def _delete_gate(kernel: Kernel, gate: Gate) -> None:
-    ipc.abandon(kernel, gate)
-    gate.thread = None
+    ipc.close(kernel, gate)
+    thread, gate.thread = gate.thread, None
+    if thread is not None:
+        irq.gate_deleted(kernel, thread)
 
 
 def _delete_factory(kernel: Kernel, factory: Factory) -> None:
@@ -97,5 +101,7 @@ _DELETERS: dict[type, Callable[[Kernel, Any], None]] = {
     Thread: _delete_thread,
     Task: _delete_task,
     Gate: _delete_gate,
+    Irq: irq.delete,
+    Semaphore: semaphore.delete,
     Factory: _delete_factory,
 }

@@ -20,8 +20,9 @@ cdef class Thread:
     cdef public Utcb utcb
     cdef public unsigned long long utcb_address, utcb_frame
     cdef public unsigned long long pager, handler
+    cdef public object deletion_irq
     cdef public int priority
-    cdef public long long slice_left
+    cdef public long long slice_left, quantum
     cdef public bint queued
     cdef public int state
     cdef public object target, partner, source
@@ -47,6 +48,20 @@ cdef class Gate:
     cdef public bint orphaned
     cdef public unsigned long long label
     cdef public list senders
+
+
+cdef class Irq:
+    cdef public int number, queue_priority
+    cdef public Thread thread
+    cdef public unsigned long long label
+    cdef public bint pending, queued
+    cdef public object pin_of
+
+
+cdef class Semaphore:
+    cdef public int number
+    cdef public unsigned long long counter
+    cdef public list waiters
 
 
 cdef class Capability:

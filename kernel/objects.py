@@ -88,6 +88,7 @@ class Thread:
     __slots__ = (
         "context",
         "deadline",
+        "deletion_irq",
         "expired",
         "handler",
         "label",
@@ -96,6 +97,7 @@ class Thread:
         "pager",
         "partner",
         "priority",
+        "quantum",
         "queue_priority",
         "queued",
         "registers",
@@ -126,16 +128,18 @@ class Thread:
         self.utcb_frame = 0  # physical
         self.pager = 0  # capability indices in its own task
         self.handler = 0
+        self.deletion_irq: Irq | None = None  # triggered when a gate of its is deleted
         # Scheduling
         self.priority = abi.PRIORITY_NEW_THREAD
+        self.quantum = 0  # cycles of a time slice; 0: what the scheduler gives
         self.slice_left = 0  # cycles
         self.queued = False  # in the ready list
         # IPC
         self.state = READY
         self.target: Thread | Gate | None = None  # while SENDING
-        self.partner: Thread | Gate | None = None  # while RECEIVING
-        self.queue_priority = 0  # while SENDING: as it was when it began to wait
-        self.senders: list[Thread] = []  # by priority, first come first among equals
+        self.partner: Thread | Gate | Irq | Semaphore | None = None  # while RECEIVING
+        self.queue_priority = 0  # while queued: as it was when it began to wait
+        self.senders: list[Thread | Irq] = []  # by priority, first come first among equals
         self.deadline = timeout.NEVER  # of its pending timeout
         self.expired = False  # its receive timeout is over, and it has not yet run to see it
         self.reply: Thread | None = None  # the implicit reply capability: whom it answers
@@ -147,7 +151,8 @@ class Thread:
         self.label = 0
         self.rights = 0
         self.via = 0  # number of the gate it sends through
-        self.source: Thread | Gate | None = None  # its closed receive's partner, None if open
+        # What its closed receive names, None if open
+        self.source: Thread | Gate | Irq | Semaphore | None = None
 
     def is_bound(self) -> bool:
         """Answer whether the thread has a task, and so a UTCB and a context."""
@@ -181,14 +186,70 @@ class Gate:
         self.senders: list[Thread] = []  # while no thread is bound
 
 
-class Log:
-    """The kernel's own console (a vcon)."""
+class Irq:
+    """An IRQ object: it sends the thread it is bound to an empty message per event.
 
-    kind: ClassVar[str] = "log"
+    Edge semantics, one message at a time: an event while that is queued adds nothing, one
+    while no thread is bound is kept for the next binding (ABI 6.5).
+    """
+
+    kind: ClassVar[str] = "irq"
+    __slots__ = ("label", "number", "pending", "pin_of", "queue_priority", "queued", "thread")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.thread: Thread | None = None
+        self.label = 0
+        self.pending = False  # something happened while no thread was bound
+        self.queued = False  # in the thread's sender queue
+        self.queue_priority = abi.PRIORITY_IRQ
+        self.pin_of: Log | SchedulerObject | None = None  # whose pin triggers it
+
+
+class Semaphore:
+    """A counter that threads wait at while it is 0."""
+
+    kind: ClassVar[str] = "semaphore"
+    __slots__ = ("counter", "number", "waiters")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.counter = 0
+        self.waiters: list[Thread] = []  # by priority, first come first among equals
+
+
+class Icu:
+    """The interrupt controller; it has no pins (ABI 6.6)."""
+
+    kind: ClassVar[str] = "icu"
     __slots__ = ("number",)
 
     def __init__(self, number: int) -> None:
         self.number = number
+
+
+class Debugger:
+    """What guests give names to objects with, and print through (ABI 6.10)."""
+
+    kind: ClassVar[str] = "debugger"
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class Log:
+    """The kernel's own console (a vcon); its interrupt pin says that there is input."""
+
+    kind: ClassVar[str] = "log"
+    __slots__ = ("input_flags", "local_flags", "number", "output_flags", "pin")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.input_flags = abi.VCON_ICRNL
+        self.output_flags = abi.VCON_ONLCR
+        self.local_flags = abi.VCON_ECHO
+        self.pin: Irq | None = None
 
 
 class Factory:
@@ -203,19 +264,25 @@ class Factory:
 
 
 class SchedulerObject:
-    """The scheduler as guests see it; `kernel.scheduler` is the one that schedules."""
+    """The scheduler as guests see it; `kernel.scheduler` is the one that schedules.
+
+    Its interrupt pin would tell of CPUs that come and go.
+    """
 
     kind: ClassVar[str] = "scheduler"
-    __slots__ = ("number",)
+    __slots__ = ("number", "pin")
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.pin: Irq | None = None
 
 
-Object: TypeAlias = Task | Thread | Gate | Log | Factory | SchedulerObject
+Object: TypeAlias = (
+    Task | Thread | Gate | Irq | Semaphore | Icu | Debugger | Log | Factory | SchedulerObject
+)
 
 # Kinds that live as long as the kernel, whoever asks for their deletion.
-PERMANENT: tuple[type, ...] = (Log, SchedulerObject)
+PERMANENT: tuple[type, ...] = (Log, SchedulerObject, Icu, Debugger)
 
 
 class Capability:

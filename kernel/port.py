@@ -49,6 +49,19 @@ class Context(Protocol):
     error: int
     vector: int
 
+    @property
+    def cycles(self) -> int:
+        """Cycles that it ran, those of its traps included."""
+
+    def store_descriptor(self, number: int, descriptor: int) -> None:
+        """Set one of its own segment descriptors, from 0; data at user level, or absent.
+
+        A segment register that has it loaded keeps what it had.
+        """
+
+    def store_segment_base(self, segment: str, base: int) -> None:
+        """Set the base of ``fs`` or ``gs`` and its selector to 0."""
+
 
 C = TypeVar("C", bound=Context)
 
@@ -125,6 +138,15 @@ class MachineOf(Protocol[C]):
 
     def words(self, frame: int, count: int) -> memoryview:
         """View `count` machine words at physical address `frame`; writes go to the guest."""
+
+    def place_clock(self, address: int) -> None:
+        """Say where `store_clock` stores: 8 bytes at a physical address, aligned."""
+
+    def store_clock(self, value: int) -> None:
+        """Store 64 bits that change often, maybe in a page that also has code.
+
+        No translation is dropped for it, unless somebody ran these very bytes.
+        """
 
     @property
     def frames(self) -> range:

@@ -6,7 +6,7 @@ from kernel import abi
 from kernel.abi import Errno, Tag
 from kernel.errors import GuestFault
 from kernel.flexpage import Kind, decode
-from kernel.objects import Capability, Thread
+from kernel.objects import Capability, Irq, Thread
 
 
 class Request(NamedTuple):
@@ -55,13 +55,26 @@ class Request(NamedTuple):
 class Answer(NamedTuple):
     """A result label with the words of the reply.
 
+    The tag counts the words unless `counted` is false, as the log's answer to a read (ABI 6.9).
     `item` is the first word of an item behind them; its second one keeps what it held.
     """
 
     label: int = 0
     words: tuple[int, ...] = ()
+    counted: bool = True
     item: int | None = None
 
 
 class NoReply(NamedTuple):
-    """The object does not reply; a receive phase that was asked for begins (ABI 6)."""
+    """The object does not reply; a receive phase that was asked for begins (ABI 6).
+
+    A closed one is from `source`, or from the caller itself if that is None.  `woken` became
+    ready and is to be scheduled when the receive phase is settled.
+    """
+
+    source: Irq | None = None
+    woken: Thread | None = None
+
+
+class Waits(NamedTuple):
+    """The object answers later; the caller waits at it."""

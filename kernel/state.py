@@ -7,29 +7,45 @@ Rule 2: objects refer to each other directly; whoever is outside the kernel hold
 from collections.abc import Callable
 from typing import TypeVar
 
-from kernel import abi, frames, timeout, utcb
+from kernel import abi, frames, kip, timeout, utcb
 from kernel.abi import Arch, Errno, Page
 from kernel.cost import Costs
 from kernel.errors import GuestFault, UsageError
-from kernel.events import Recorder
 from kernel.message import Utcb
 from kernel.objects import (
     UNBOUND,
     Capability,
+    Debugger,
     Factory,
     Gate,
+    Icu,
+    Irq,
     Log,
     Mapping,
     Object,
     SchedulerObject,
+    Semaphore,
     Task,
     Thread,
 )
 from kernel.port import Machine, Probe
 from kernel.quota import CAP_BYTES, KERNEL_MEMORY, MAPPING_BYTES, Quota
+from kernel.recorder import Recorder
 from kernel.scheduler import Scheduler
 
-Made = TypeVar("Made", Task, Thread, Gate, Log, Factory, SchedulerObject)
+Made = TypeVar(
+    "Made",
+    Task,
+    Thread,
+    Gate,
+    Irq,
+    Semaphore,
+    Icu,
+    Debugger,
+    Log,
+    Factory,
+    SchedulerObject,
+)
 
 # Every right but delete: a task that held it would take the object along (ABI 13, 4).
 INITIAL_RIGHTS = int(abi.Rights.W | abi.Rights.S | abi.Rights.R | abi.Rights.SERVER)
@@ -42,7 +58,10 @@ class Kernel:
 
     __slots__ = (
         "arch",
+        "arrivals",
         "charges",
+        "clock_due",
+        "clock_told",
         "cost",
         "costs",
         "doomed",
@@ -50,10 +69,14 @@ class Kernel:
         "faults",
         "frame",
         "holders",
+        "idle",
+        "input",
+        "kip_frame",
         "kobject_label",
         "log",
         "logged",
         "machine",
+        "names",
         "number",
         "objects",
         "probe",
@@ -100,6 +123,13 @@ class Kernel:
             int, Object
         ] = {}  # without capabilities, deleted at the kernel's exit
         self.timeouts: list[tuple[int, int]] = []  # (cycle, thread number), sorted
+        self.arrivals: list[tuple[int, int]] = []  # (cycle, IRQ number), sorted
+        self.idle = 0  # cycles in which nothing could run
+        self.names: dict[int, str] = {}  # what guests call objects; a character is a byte
+        self.input = ""  # of the console, that nobody has read; a character is a byte
+        self.kip_frame = 0  # of the kernel info page; 0: there is none
+        self.clock_due = True  # its clock is to be set before a thread runs
+        self.clock_told = 0  # what it says
         self.running = 0  # number of the thread that ran last
         self.space = 0  # and of its task
         self.faults = 0  # threads that were stopped
@@ -174,6 +204,39 @@ class Kernel:
         """Make a gate bound to `thread`, or to nobody yet."""
         return self._add(lambda number: Gate(number, thread, label))
 
+    def create_irq(self) -> Irq:
+        """Make an IRQ that is bound to no thread."""
+        return self._add(Irq)
+
+    def create_semaphore(self) -> Semaphore:
+        """Make a semaphore whose counter is 0."""
+        return self._add(Semaphore)
+
+    def create_icu(self) -> Icu:
+        """Make an interrupt controller without pins."""
+        return self._add(Icu)
+
+    def create_debugger(self) -> Debugger:
+        """Make a debugger object."""
+        return self._add(Debugger)
+
+    def create_kip(self, description: kip.Description) -> None:
+        """Make the kernel info page; from now on its clock goes."""
+        assert not self.kip_frame, "a kernel has one info page"
+        page = kip.build(self.arch, description)
+        frame = frames.take(self.shared_free, abi.PAGE_SIZE)
+        if frame is None:
+            raise UsageError("no kernel-user memory for the info page")
+        view = self.machine.words(frame, abi.PAGE_SIZE // self.arch.word).cast("B")
+        view[:] = page
+        self.kip_frame = frame
+        self.machine.place_clock(frame + kip.CLOCK)
+
+    def map_kip(self, task: Task) -> None:
+        """Map the kernel info page to where programs expect it."""
+        assert self.kip_frame, "there is a kernel info page"
+        self.map(task, self.arch.kip, self.kip_frame, Page.R | Page.X)
+
     def start(self, thread: Thread) -> None:
         """Make a new thread ready, behind the others of its priority."""
         self.scheduler.enqueue(thread, front=False)
@@ -236,6 +299,7 @@ class Kernel:
         del self.objects[number]
         self.holders.pop(number, None)
         self.references.pop(number, None)
+        self.names.pop(number, None)
         if isinstance(gone, Thread):
             del self.threads[number]
         if number in self.charges:

@@ -12,12 +12,14 @@ from emu.machine import Machine, MachineConfig
 from guest.errors import GuestError
 from guest.image import Image, Segment, resolve
 from guest.load import load_images
-from guest.scenario import CapKind, CapSpec, Scenario, TaskSpec, ThreadSpec
+from guest.scenario import CapKind, CapSpec, IrqSpec, Scenario, TaskSpec, ThreadSpec
+from kernel import kip
 from kernel.abi import PAGE_SIZE, Page
 from kernel.errors import UsageError
-from kernel.events import Recorder
-from kernel.objects import Capability, Object, Task, Thread
+from kernel.irq import bind, schedule
+from kernel.objects import Capability, Irq, Object, Task, Thread
 from kernel.port import Probe
+from kernel.recorder import Recorder
 from kernel.state import Kernel
 from lab.names import Names
 from lab.trace.format import Identity
@@ -106,9 +108,6 @@ def configure(scenario: Scenario) -> MachineConfig:
 def _check_served(scenario: Scenario) -> None:
     # What the format knows and this kernel does not have yet is refused, not ignored.
     file = str(scenario.path)
-    for key, wanted in (("irq", scenario.irqs), ("semaphore", scenario.semaphores)):
-        if wanted:
-            raise GuestError(f"{key} objects are not served yet", file=file, key=key)
     for thread in scenario.threads:
         for key, value in (("pager", thread.pager), ("handler", thread.handler)):
             if value is not None:
@@ -130,6 +129,13 @@ class _Builder:
         self.tasks: dict[str, Task] = {}
         self.threads: dict[str, Thread] = {}
         self.gates: dict[str, Object] = {}
+        self.irqs: dict[str, Irq] = {}
+        self.semaphores: dict[str, Object] = {}
+        self.single: dict[CapKind, Object] = {  # objects of which there is one
+            CapKind.LOG: kernel.log,
+            CapKind.FACTORY: kernel.factory,
+            CapKind.SCHEDULER: kernel.scheduler_object,
+        }
         self.names = Names(kernel.arch)
 
     def build(self) -> None:
@@ -145,12 +151,45 @@ class _Builder:
             made = kernel.create_gate(self.threads[gate.thread], gate.label)
             self.gates[gate.name] = made
             named[made.number] = gate.name
+        for irq in self.scenario.irqs:
+            self._build_irq(irq)
+        for name in self.scenario.semaphores:
+            semaphore = kernel.create_semaphore()
+            self.semaphores[name] = semaphore
+            named[semaphore.number] = name
+        # A character of the kernel's text is a byte.
+        kernel.input = self.scenario.console_input.decode("latin-1")
         for spec in self.scenario.tasks:
             for cap in spec.caps:
                 made_cap = Capability(self._object(cap), int(cap.rights))
                 kernel.insert_cap(self.tasks[spec.name], cap.index, made_cap)
         for thread in self.threads.values():
             kernel.start(thread)
+
+    def _build_irq(self, spec: IrqSpec) -> None:
+        irq = self.kernel.create_irq()
+        self.irqs[spec.name] = irq
+        self.names.objects[irq.number] = spec.name
+        if spec.thread is not None:
+            bind(self.kernel, irq, self.threads[spec.thread], spec.label)
+        for cycle in spec.at:
+            schedule(self.kernel, irq, cycle)
+
+    def _map_kip(self, spec: TaskSpec, task: Task) -> None:
+        kernel = self.kernel
+        address = kernel.arch.kip
+        if address in task.pages or address in task.ku_pages:
+            raise GuestError(
+                f"something else is mapped at {address:#x} already",
+                file=str(self.scenario.path),
+                key=f"{spec.threads[0].key}.kip",
+            )
+        if not kernel.kip_frame:
+            machine = self.machine
+            kernel.create_kip(
+                kip.describe(kernel.arch, cpu_khz=machine.cpu_khz, ram=self.scenario.ram)
+            )
+        kernel.map_kip(task)
 
     def _build_task(self, spec: TaskSpec) -> None:
         image = self.images[spec.name]
@@ -171,6 +210,8 @@ class _Builder:
                 self.kernel.map(task, page, self.kernel.allocate_frame(), Page.R | Page.W)
             self._build_thread(task, thread, image, end)
             end = base - GUARD
+        if spec.kip:
+            self._map_kip(spec, task)
 
     def _build_thread(
         self, task: Task, thread: ThreadSpec, image: Image, stack_end: int
@@ -211,14 +252,21 @@ class _Builder:
                 return self.threads[cap.name]
             case CapKind.TASK:
                 return self.tasks[cap.name]
-            case CapKind.LOG:
-                return self.kernel.log
-            case CapKind.FACTORY:
-                return self.kernel.factory
-            case CapKind.SCHEDULER:
-                return self.kernel.scheduler_object
-            case CapKind.IRQ | CapKind.SEMAPHORE:
-                raise AssertionError("refused before the scene is built")
+            case CapKind.IRQ:
+                return self.irqs[cap.name]
+            case CapKind.SEMAPHORE:
+                return self.semaphores[cap.name]
+            case kind:
+                return self._only(kind)
+
+    def _only(self, kind: CapKind) -> Object:
+        # Those that no scenario must have are made when one asks for them.
+        if kind not in self.single:
+            kernel = self.kernel
+            made = kernel.create_icu() if kind is CapKind.ICU else kernel.create_debugger()
+            self.single[kind] = made
+            self.names.objects[made.number] = kind.value
+        return self.single[kind]
 
 
 def _pages(segment: Segment) -> Iterator[tuple[int, int, bytes]]:

@@ -12,21 +12,26 @@ from rich.text import Text
 from kernel import abi, utcb
 from kernel.abi import Arch
 from kernel.events import (
+    Awoken,
     End,
     Event,
     Exception_,
     Failure,
     Fate,
     Fault,
+    Firing,
+    Interrupt,
     Invocation,
     Log,
+    Named,
     Refused,
     Switch,
     Transfer,
+    Waiting,
     words_of,
 )
 from lab.names import Names
-from lab.trace.recorder import decode_console
+from lab.trace.console import decode_console
 
 INDENT = " " * 25  # below cycle and position
 _VECTORS = {
@@ -46,6 +51,12 @@ _VECTORS = {
     16: "x87 error",
     17: "alignment check",
     19: "SIMD error",
+}
+_FIRINGS = {
+    Firing.DELIVERED: "its thread waited for it",
+    Firing.QUEUED: "queued at its thread",
+    Firing.COALESCED: "one is queued already",
+    Firing.PENDING: "pending, since no thread is bound",
 }
 _ERRORS = {error.value: error.name.lower().replace("_", " ") for error in abi.IpcError}
 
@@ -109,6 +120,21 @@ def _describe(event: Event, names: Names) -> Iterator[Text]:
             yield _at("at", names, event.thread, event.ip)
         case Invocation():
             yield from _invocation(event, names)
+        case Waiting():
+            yield from _waiting(event, names)
+        case Awoken():
+            yield _head(names.of(event.thread), f"goes on: {names.of(event.target)} came")
+            yield Text(f"result {event.result:#x}: {describe_tag(event.result, names.arch)}")
+            yield _at("at", names, event.thread, event.ip)
+        case Interrupt():
+            yield _head(names.of(event.irq), f"interrupt: {_FIRINGS[event.firing]}")
+        case Named():
+            given = decode_console(event.name)
+            # By its number: it may be called this name already.
+            name = names.objects.get(event.target, f"#{event.target}")
+            yield _head(names.of(event.thread), f"names {name}: ").append(
+                repr(given), style="green"
+            )
         case Refused():
             yield _head(names.of(event.thread), "asked for what is not served: ").append(
                 event.reason, style="red"
@@ -150,7 +176,7 @@ def _transfer(event: Transfer, names: Names) -> Iterator[Text]:
     )
     if event.error:
         yield Text(f"error {event.error}, {_ERRORS[event.error]}", style="red")
-    if event.sender:
+    if event.sender_ip:
         yield _at("from", names, event.sender, event.sender_ip)
     yield _at("to", names, event.receiver, event.receiver_ip)
     sent = words_of(event.payload, names.arch.word)
@@ -176,6 +202,15 @@ def _invocation(event: Invocation, names: Names) -> Iterator[Text]:
         for k, (new, old) in enumerate(zip(event.answer, event.old, strict=True))
     ]
     yield from _words(("", "answered", "had", "has"), rows_back)
+
+
+def _waiting(event: Waiting, names: Names) -> Iterator[Text]:
+    operation = abi.OPERATIONS.get(event.operation, hex(event.operation))
+    yield _head(names.of(event.thread), f"{operation} to {names.of(event.target)}, waits")
+    yield Text(f"tag {event.tag:#x}: {describe_tag(event.tag, names.arch)}")
+    yield _at("at", names, event.thread, event.ip)
+    rows = [(utcb.name_of(k), f"{word:#x}") for k, word in enumerate(event.words)]
+    yield from _words(("", "sent"), rows)
 
 
 def _words(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[Text]:

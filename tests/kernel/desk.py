@@ -6,7 +6,7 @@ system call.  There is no instruction and no page table; time passes as guests s
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from kernel import abi, port
 from kernel.abi import AMD64, Arch
@@ -14,6 +14,7 @@ from kernel.events import Event, Failure, Log, Transfer
 from kernel.kernel import run
 from kernel.message import Utcb
 from kernel.objects import Capability, Gate, Object, Task, Thread
+from kernel.recorder import Recorder
 from kernel.state import Kernel
 
 ALL_RIGHTS = int(abi.Rights.W | abi.Rights.S | abi.Rights.R | abi.Rights.SERVER)
@@ -95,11 +96,20 @@ class DeskContext:
     started: bool = False
     utcb: Utcb | None = None
     work: int = 0
+    cycles: int = 0
+    descriptors: dict[int, int] = field(default_factory=dict)
+    bases: dict[str, int] = field(default_factory=dict)
 
-    tag: Any = _Register(port.TAG)
-    selector: Any = _Register(port.SELECTOR)
-    label: Any = _Register(port.LABEL)
-    timeout: Any = _Register(port.TIMEOUT)
+    def store_descriptor(self, number: int, descriptor: int) -> None:
+        self.descriptors[number] = descriptor
+
+    def store_segment_base(self, segment: str, base: int) -> None:
+        self.bases[segment] = base
+
+    tag = _Register(port.TAG)
+    selector = _Register(port.SELECTOR)
+    label = _Register(port.LABEL)
+    timeout = _Register(port.TIMEOUT)
 
 
 @dataclass(eq=False, slots=True)
@@ -116,12 +126,19 @@ class DeskMachine:
     spaces: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
     touched: dict[tuple[int, int], int] = field(default_factory=dict)  # accessed flags
     table_pages: int = 1 << 20  # how many pages page tables have room for
+    clock: int = -1
 
     @property
     def user_end(self) -> int:
         return self.arch.user_end - abi.PAGE_SIZE
 
     def run(self, context: DeskContext, deadline: int) -> int:
+        started = self.now
+        trap = self._run(context, deadline)
+        context.cycles += self.now - started
+        return trap
+
+    def _run(self, context: DeskContext, deadline: int) -> int:
         while True:
             if context.work:
                 step = min(context.work, deadline - self.now)
@@ -232,17 +249,26 @@ class DeskMachine:
     def destroy_context(self, number: int) -> None:
         del self.contexts[number]
 
+    def place_clock(self, address: int) -> None:
+        self.clock = address
+
+    def store_clock(self, value: int) -> None:
+        self.memory[self.clock : self.clock + 8] = value.to_bytes(8, "little")
+
     def words(self, frame: int, count: int) -> memoryview:
         size = count * self.arch.word
         view = memoryview(self.memory)[frame : frame + size]
         return view.cast("Q" if self.arch.word == 8 else "I")
 
 
-@dataclass(eq=False, slots=True)
-class Recording:
+class Recording(Recorder):
     """Keeps every event."""
 
-    events: list[Event] = field(default_factory=list)
+    __slots__ = ("events",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Event] = []
 
     def record(self, event: Event) -> None:
         self.events.append(event)

@@ -27,10 +27,10 @@ def test_a_transfer_shows_all_words_of_both_sides() -> None:
         0x1001_0002,
         0xC0DE_0013,
         0,
-        payload(1, 42),
-        payload(0, 7),
         0x10,
         0x20,
+        payload(1, 42),
+        payload(0, 7),
     )
     assert lines(event) == [
         "       1,641          5  client → server  call through gate doubler",
