@@ -52,7 +52,7 @@ class Transfer(NamedTuple):
 
 
 class Items(NamedTuple):
-    """The typed items of a message; the Transfer that they are part of follows at once."""
+    """The typed items of the message that the Transfer just before tells of."""
 
     cycle: int
     position: int

@@ -34,7 +34,7 @@ from kernel.abi import (
     IpcError,
 )
 from kernel.events import Awoken, Failure, Firing, Interrupt
-from kernel.items import copy_items
+from kernel.items import copy_items, record_items
 from kernel.objects import (
     DEAD,
     IMPLICIT,
@@ -485,7 +485,9 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     receiver.expired = False
     kernel.cost += kernel.costs.transfer + count * kernel.costs.word
     if kernel.probe is not None:
-        kernel.probe.undefined_words(receiver.number, receiver.utcb.words[count:MR_COUNT])
+        # Where items were, too, something stands that the ABI says.
+        defined = min(count + 2 * (tag >> TAG_ITEMS_SHIFT & TAG_ITEMS), MR_COUNT)
+        kernel.probe.undefined_words(receiver.number, receiver.utcb.words[defined:MR_COUNT])
     if recorder is not None:
         machine = kernel.machine
         recorder.transfer(
@@ -499,6 +501,8 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
             machine.call_site(sender.context),
             machine.call_site(receiver.context),
         )
+        if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS:
+            record_items(kernel, sender, receiver)
     if error:
         fail(kernel, sender, IpcError(error & ~1))
         return False

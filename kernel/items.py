@@ -73,26 +73,43 @@ def copy_items(kernel: Kernel, sender: Thread, receiver: Thread) -> int:
 
     The receiver's error is the same with bit 0 set.
     """
+    descriptor = receiver.utcb.load(utcb.BDR)
+    cursors = {kind: descriptor >> shift & BDR_CURSOR for kind, shift in _CURSORS.items()}
+    at = sender.tag & TAG_WORDS
+    for _ in range(sender.tag >> TAG_ITEMS_SHIFT & TAG_ITEMS):
+        if at >= utcb.MR_COUNT:
+            return IpcError.SEND_CUT
+        head = sender.utcb.load(at)
+        if head:
+            if at + 1 >= utcb.MR_COUNT or not head & ITEM_MAP:
+                return IpcError.SEND_CUT
+            error = _copy_item(kernel, sender, receiver, at, cursors)
+            if error:
+                return error
+        else:
+            receiver.utcb.store(at, 0)
+        at += 2
+    return 0
+
+
+def record_items(kernel: Kernel, sender: Thread, receiver: Thread) -> None:
+    """Tell the recorder about the items of a message that it has just been told of."""
     first = sender.tag & TAG_WORDS
     count = sender.tag >> TAG_ITEMS_SHIFT & TAG_ITEMS
-    end = min(first + 2 * count, utcb.MR_COUNT)
-    sent = sender.utcb.load_words(end - first, first)
-    error = _copy(kernel, sender, receiver, count)
-    if kernel.recorder is not None:
-        machine = kernel.machine
-        results = receiver.utcb.load_words(end - first, first)
-        kernel.recorder.record(
-            Items(
-                machine.now,
-                machine.instructions,
-                sender.number,
-                receiver.number,
-                first,
-                sent,
-                results,
-            )
+    words = min(first + 2 * count, utcb.MR_COUNT) - first
+    machine = kernel.machine
+    assert kernel.recorder is not None, "somebody listens"
+    kernel.recorder.record(
+        Items(
+            machine.now,
+            machine.instructions,
+            sender.number,
+            receiver.number,
+            first,
+            sender.utcb.load_words(words, first),
+            receiver.utcb.load_words(words, first),
         )
-    return error
+    )
 
 
 def buffer_at(message: Utcb, index: int) -> Buffer | None:
@@ -156,26 +173,6 @@ def mask_rights(sent: Flexpage, rights: int) -> Flexpage:
     if sent.kind != Kind.OBJECT:
         return sent
     return sent._replace(rights=sent.rights & (rights | _ALWAYS))
-
-
-def _copy(kernel: Kernel, sender: Thread, receiver: Thread, count: int) -> int:
-    descriptor = receiver.utcb.load(utcb.BDR)
-    cursors = {kind: descriptor >> shift & BDR_CURSOR for kind, shift in _CURSORS.items()}
-    at = sender.tag & TAG_WORDS
-    for _ in range(count):
-        if at >= utcb.MR_COUNT:
-            return IpcError.SEND_CUT
-        head = sender.utcb.load(at)
-        if head:
-            if at + 1 >= utcb.MR_COUNT or not head & ITEM_MAP:
-                return IpcError.SEND_CUT
-            error = _copy_item(kernel, sender, receiver, at, cursors)
-            if error:
-                return error
-        else:
-            receiver.utcb.store(at, 0)
-        at += 2
-    return 0
 
 
 def _copy_item(
