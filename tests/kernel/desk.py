@@ -322,7 +322,9 @@ class Desk:
         self.guest(thread, self._script(thread.number, steps))
 
     def guest(self, thread: Thread, guest: Guest) -> None:
-        self.machine.contexts[thread.number].guest = guest
+        context = self.machine.contexts[thread.number]
+        context.guest = guest
+        context.started = False
 
     def cap(self, thread: Thread, index: int, target: Object, rights: int = ALL_RIGHTS) -> int:
         """Give a thread's task a capability; the selector comes back."""

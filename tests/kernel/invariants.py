@@ -77,7 +77,7 @@ def check_threads(desk: Desk) -> None:
 
 
 def check_references(desk: Desk) -> None:
-    """Whatever an object names exists, and the machine has what bound threads and tasks need."""
+    """Whatever an object names exists, and the machine has what threads and tasks need."""
     kernel = desk.kernel
     assert not kernel.doomed
     named: list[Any] = [kernel.scheduler.current, kernel.scheduler.owner]
