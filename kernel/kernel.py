@@ -14,6 +14,7 @@ from kernel.fault import exception, page_fault, settle
 from kernel.invoke import invoke
 from kernel.ipc import expire, expire_until
 from kernel.irq import arrive
+from kernel.lifetime import reap
 from kernel.objects import Thread
 from kernel.port import EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 from kernel.state import Kernel
@@ -80,6 +81,8 @@ def run(kernel: Kernel, until: int) -> Outcome:
             if now >= scheduler.slice_end:
                 scheduler.rotate(now)
             continue
+        if kernel.doomed:
+            reap(kernel)
         kernel.clock_due = True
         probe = kernel.probe
         if probe is not None and scheduler.current is not None and probe.choose("preempt", 2):
