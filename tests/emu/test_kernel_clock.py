@@ -30,10 +30,9 @@ def test_code_beside_the_clock_reads_it_and_is_not_translated_again(arch: str) -
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_whoever_runs_the_clock_runs_what_it_holds_now(arch: str) -> None:
-    it = clock_rig(arch, f"l: mov ecx, {CLOCK}; call {'rcx' if arch == 'amd64' else 'ecx'}; "
-                   f"{CALL[arch]}; jmp l")  # fmt: skip
-    stepped = clock_rig(arch, f"l: mov ecx, {CLOCK}; call {'rcx' if arch == 'amd64' else 'ecx'}; "
-                        f"{CALL[arch]}; jmp l")  # fmt: skip
+    pointer = "rcx" if arch == "amd64" else "ecx"
+    source = f"l: mov ecx, {CLOCK}; call {pointer}; {CALL[arch]}; jmp l"
+    it, stepped = clock_rig(arch, source), clock_rig(arch, source)
 
     for value in (1, 2, 3):
         # mov eax, value; ret
