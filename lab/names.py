@@ -20,6 +20,12 @@ class Place:
         return f"{text} {self.file}:{self.line}" if self.file else text
 
 
+def name_of_guest(data: bytes) -> str:
+    """Make a name of what a guest gave as one: nothing in it can steer a terminal."""
+    text = data.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What the objects of one run are called, and which program a thread runs.

@@ -22,6 +22,7 @@ from kernel.objects import Thread
 from kernel.port import LABEL, TAG
 from kernel.recorder import Recorder
 from kernel.utcb import MR_COUNT
+from lab.names import name_of_guest
 from lab.trace.console import CONSOLE_LIMIT, decode_console
 from lab.trace.format import (
     HASH_SIZE,
@@ -201,7 +202,7 @@ class RunRecorder(Recorder):
         if isinstance(event, Invocation | Waiting):
             self.invocations += 1
         elif isinstance(event, Named):
-            self.given[event.target] = event.name.decode(errors="backslashreplace")
+            self.given[event.target] = name_of_guest(event.name)
         elif isinstance(event, Log):
             if len(self._log) <= CONSOLE_LIMIT:
                 self._log += event.data

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from guest.scenario import load_scenario
 from kernel.events import (
+    Awoken,
     Created,
     Deleted,
     End,
@@ -18,13 +19,17 @@ from kernel.events import (
     Failure,
     Fate,
     Fault,
+    Firing,
+    Interrupt,
     Invocation,
     Items,
     Log,
+    Named,
     Outcome,
     Refused,
     Switch,
     Transfer,
+    Waiting,
 )
 from kernel.kernel import end, run
 from kernel.recorder import Recorder
@@ -56,6 +61,10 @@ EVENTS: list[Event] = [
     Exception_(1, 2, 3, 13, 0, 0x400000, Fate.STUCK),
     Switch(1, 2, 3, 4),
     Log(1, 2, 3, b"hello\n", 9),
+    Waiting(1, 2, 3, 3, 4, 5, (0,), 9),
+    Awoken(1, 2, 3, 4, 5, 9),
+    Interrupt(1, 2, 3, Firing.QUEUED),
+    Named(1, 2, 3, 4, b"worker", 9),
     End(1, 2, Outcome.IDLE),
     Items(1, 2, 3, 4, 5, (8, 9), (10, 11)),
     Created(1, 2, 3, 4, "gate"),
@@ -100,7 +109,7 @@ def test_every_field_is_encoded(event: Any) -> None:
             other = value + bytes(8)
         elif isinstance(value, str):
             other = value + "s"
-        elif isinstance(value, (Outcome, Fate)):
+        elif isinstance(value, (Outcome, Fate, Firing)):
             other = type(value)((value + 1) % 3)
         else:
             other = value + 1
