@@ -20,12 +20,11 @@ _start:
 """
 
 
-def system(folder: Path, text: str, arch: str = "amd64") -> System:
+def system(folder: Path, text: str, arch: str = "amd64", ram: str = "1MiB") -> System:
     (folder / "p.s").write_text(SLEEPER)
     path = folder / "s.toml"
-    path.write_text(
-        f'title = "t"\narch = "{arch}"\n[[task]]\nname = "a"\nimage = "p.s"\n{text}'
-    )
+    head = f'title = "t"\narch = "{arch}"\nram = "{ram}"\n'
+    path.write_text(f'{head}[[task]]\nname = "a"\nimage = "p.s"\n{text}')
     scenario = load_scenario(path)
     return boot(scenario, load_programs(scenario))
 
@@ -84,8 +83,9 @@ def test_the_info_page_is_where_programs_look_for_it(tmp_path: Path, arch: str) 
 
 def test_an_info_page_that_is_in_the_way_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GuestError, match=r"something else is mapped at 0x6ffff000 already$"):
-        system(tmp_path, 'kip = true\nstack = "64MiB"\n' + threads(4))
+        system(tmp_path, 'kip = true\nstack = "64MiB"\n' + threads(4), ram="512MiB")
 
 
 def threads(count: int) -> str:
-    return "".join(f"[[task.thread]]\nname = 't{k}'\nentry = '_start'\n" for k in range(count))
+    thread = "[[task.thread]]\nstack = '64MiB'\nentry = '_start'\n"
+    return "".join(f"{thread}name = 't{k}'\n" for k in range(count))
