@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guest.scenario import load_scenario
+from kernel.abi import AMD64
 from kernel.events import (
     Awoken,
     Created,
@@ -33,6 +34,7 @@ from kernel.events import (
 )
 from kernel.kernel import end, run
 from kernel.recorder import Recorder
+from lab.names import Names
 from lab.recorder import LAST_EVENTS, RunRecorder
 from lab.replay.system import boot, identify, load_programs
 from lab.trace.format import Identity, decode, encode
@@ -191,3 +193,15 @@ def test_words_of_four_bytes_are_encoded_as_eight() -> None:
     payload = TRANSFER.payload[:4] + TRANSFER.payload[8:12]
     narrow = TRANSFER._replace(payload=payload, overwritten=bytes(8))
     assert encode(narrow, 4) == encode(TRANSFER, 8)
+
+
+def test_a_thread_made_at_run_time_is_called_by_its_task_and_then_by_its_given_name() -> None:
+    recorder = RunRecorder(IDENTITY)
+    names = recorder.names = Names(AMD64, {3: "server.worker"})
+    for number, kind in ((9, "thread"), (10, "gate")):
+        recorder.record(Created(1, 2, 3, number, kind))
+    assert [names.of(k) for k in (9, 10)] == ["server.#9", "#10"]
+
+    recorder.record(Named(1, 2, 9, 9, b"painter", 0))
+    recorder.record(Named(1, 2, 9, 3, b"another", 0))
+    assert [names.of(k) for k in (9, 3)] == ["painter", "server.worker"]

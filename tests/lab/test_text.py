@@ -129,7 +129,10 @@ def test_a_given_name_is_shown_escaped() -> None:
 
 def test_the_scenarios_names_come_before_those_of_guests() -> None:
     names = Names(AMD64, {4: "main", 5: "main.worker"}, given={5: "x", 9: "painter", 10: ""})
-    names.owners.update({9: 4, 10: 4, 11: 4})
+    for number in (9, 10):
+        names.adopt(number, 5)
+    names.adopt(11, 10)
+    names.adopt(12, 77)
     assert [names.of(k) for k in (5, 9, 10, 11, 12)] == [
         "main.worker",
         "painter",
