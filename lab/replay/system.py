@@ -200,7 +200,7 @@ class _Builder:
                 file=str(self.scenario.path),
                 key=f"{spec.threads[0].key}.kip",
             )
-        if not kernel.kip_frame:
+        if kernel.kip_frame < 0:
             machine = self.machine
             kernel.create_kip(
                 kip.describe(kernel.arch, cpu_khz=machine.cpu_khz, ram=self.scenario.ram)

@@ -375,3 +375,8 @@ def tag(label: int = 0, words: int = 0, items: int = 0, flags: int = 0) -> int:
 
 
 Make: TypeAlias = Callable[[], Guest]
+
+
+def object_item(index: int) -> tuple[int, int]:
+    """Give the two words of an item that names capability `index` (ABI 4.9)."""
+    return 8, index << abi.CAP_SHIFT | 3 << 4 | int(abi.Rights.R)
