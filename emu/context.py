@@ -1,9 +1,10 @@
 """A context: one thread's CPU state, as the machine's user sees it between traps."""
 
 from emu.cost import CYCLE_SHIFT
-from emu.engine import IP, SP, USER_DESCRIPTORS, Cpu, Engine
+from emu.engine import AX, IP, SI, SP, USER_DESCRIPTORS, Cpu, Engine
 from emu.errors import NoSuchNumberError
 from emu.spaces import Space
+from emu.traps import DEADLINE, SYSTEM_CALL
 
 # Indices into `Context.registers`.
 TAG, SELECTOR, LABEL, TIMEOUT = range(4)
@@ -168,12 +169,26 @@ class Context:
         """Set the base of ``fs`` or ``gs``, and its selector to 0."""
         self._engine.store_segment_base(self.cpu, segment, base & self._mask)
 
+    def finish_call(self) -> None:
+        """Give `tag` and `label` back now, and not when the context next runs."""
+        if self.trap == SYSTEM_CALL:
+            self.trap = DEADLINE
+            self.cpu.words[AX] = self.registers[TAG] & self._mask
+            self.cpu.words[SI] = self.registers[LABEL] & self._mask
+
+    def copy_fpu(self, source: "Context") -> None:
+        """Take over x87 and SSE registers of another context."""
+        self._engine.copy_fpu(self.cpu, source.cpu)
+
     def load_register(self, name: str) -> int:
-        """Load a register: a general one, the ip, `flags`, `fs_base` or `gs_base`."""
+        """Load a register: a general one, the ip, `flags`, a segment or its base."""
         return self._engine.load_register(self.cpu, name)
 
     def store_register(self, name: str, value: int) -> None:
-        """Store a register; of the flags only those that a program may change."""
+        """Store a register; of flags and segments only what a program may have.
+
+        A selector that cannot be loaded becomes null.  `cs` and `ss` cannot be stored.
+        """
         if name in ("rip", "eip"):
             self.ip = value
         else:

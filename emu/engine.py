@@ -209,6 +209,9 @@ class Engine(Protocol):
     ) -> None:
         """Fill the descriptor table `slot`, the state's own from now on."""
 
+    def copy_fpu(self, cpu: Cpu, source: Cpu) -> None:
+        """Take over x87 and SSE registers of another state."""
+
     def store_segment_base(self, cpu: Cpu, segment: str, base: int) -> None:
         """Set a segment's base, and its selector to 0."""
 

@@ -73,6 +73,21 @@ _THREAD_SELECTOR = 0x43  # ia32: what fs and gs hold
 _SELECTOR_BEFORE_BASE = 8  # a segment is selector, padding, base, limit, flags
 _AMD64_OWN, _IA32_OWN = 11, 9  # where a thread's own descriptors begin in its table
 _ACCESSED = 1 << 40
+_LOADABLE = {  # the segment registers that a program may load
+    "ds": x86.UC_X86_REG_DS,
+    "es": x86.UC_X86_REG_ES,
+    "fs": x86.UC_X86_REG_FS,
+    "gs": x86.UC_X86_REG_GS,
+}
+# The status word first: it says where the top of the register stack is.
+_FPU_REGISTERS = (
+    x86.UC_X86_REG_FPSW,
+    x86.UC_X86_REG_FPCW,
+    x86.UC_X86_REG_FPTAG,
+    x86.UC_X86_REG_MXCSR,
+    *(getattr(x86, f"UC_X86_REG_FP{k}") for k in range(8)),
+    *(getattr(x86, f"UC_X86_REG_XMM{k}") for k in range(16)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +191,9 @@ class UnicornEngine:
             return int(cpu.words[index]) & self._mask
         if name == "flags":
             return self.flags(cpu)
+        if name in _SEGMENTS:
+            at = self.host_of(cpu).address + self._base_offset(f"{name}_base")
+            return int(ctypes.c_uint32.from_address(at - _SELECTOR_BEFORE_BASE).value)
         base = self.host_of(cpu).address + self._base_offset(name)
         return int(ctypes.c_uint64.from_address(base).value) & self._mask
 
@@ -187,6 +205,8 @@ class UnicornEngine:
             cpu.words[index] = value
         elif name == "flags":
             self.host_of(cpu).write(self._flags_id, value & _USER_FLAGS | _RUNNABLE)
+        elif name in _LOADABLE:
+            self.host_of(cpu).load_segment(_LOADABLE[name], value)
         else:
             base = self.host_of(cpu).address + self._base_offset(name)
             ctypes.c_uint64.from_address(base).value = value
@@ -199,6 +219,12 @@ class UnicornEngine:
         ctypes.c_uint64.from_address(
             self.host_of(cpu).address + self._layout.gdt_base
         ).value = table
+
+    def copy_fpu(self, cpu: Cpu, source: Cpu) -> None:
+        """Take over x87 and SSE registers of another state."""
+        # One instance may not be enough to hold both, so all is read before it is written.
+        values = self.host_of(source).load_many(_FPU_REGISTERS)
+        self.host_of(cpu).store_many(_FPU_REGISTERS, values)
 
     def store_segment_base(self, cpu: Cpu, segment: str, base: int) -> None:
         """Set a segment's base, and its selector to 0."""
@@ -339,6 +365,22 @@ class _Instance:
         """Write a register by Unicorn's number."""
         self._word.value = value
         _reg_write(self.handle, register, ctypes.addressof(self._word))
+
+    def load_many(self, registers: tuple[int, ...]) -> list[Any]:
+        """Read registers of any size."""
+        return [self.binding.reg_read(register) for register in registers]
+
+    def store_many(self, registers: tuple[int, ...], values: list[Any]) -> None:
+        """Write registers of any size."""
+        for register, value in zip(registers, values, strict=True):
+            self.binding.reg_write(register, value)
+
+    def load_segment(self, register: int, selector: int) -> None:
+        """Load a segment register, with the null selector if this one may not be loaded."""
+        try:
+            self.binding.reg_write(register, selector & 0xFFFF)
+        except _unicorn.UcError:
+            self.binding.reg_write(register, 0)
 
     def state(self, size: int) -> bytes:
         """Copy the CPU state."""

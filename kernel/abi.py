@@ -130,6 +130,14 @@ class Rights(IntFlag):
 LABEL_RIGHTS = 3  # the rights that a receiver sees in the low bits of a gate label
 
 
+# What the kernel itself puts into a message about a fault (ABI 4.9, 5.1).
+FAULT_BITS = 7
+FAULT_FETCH = 4
+ITEM_MAP = 8
+FPAGE_ALL_SPACES = 0xFC0
+BDR_ACCEPT_FPU = 0x0100_0000
+
+
 class Page(IntFlag):
     """Rights of a memory mapping (ABI 4.9)."""
 
@@ -266,6 +274,9 @@ class Errno(IntEnum):
     EMSGTOOSHORT = 1001
     EMSGTOOLONG = 1002
     EMSGMISSARG = 1003
+
+
+IPC_ERROR = 0x1F  # of the error word
 
 
 class IpcError(IntEnum):

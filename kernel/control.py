@@ -1,9 +1,18 @@
 """Operations on threads: the thread and scheduler protocols (ABI 6.2, 6.8)."""
 
-from kernel import abi, ipc, segments, timeout
+from kernel import abi, fault, ipc, segments, timeout
 from kernel.abi import Errno, Rights
 from kernel.errors import GuestFault
-from kernel.objects import DEAD, READY, STUCK, Irq, SchedulerObject, Task, Thread
+from kernel.objects import (
+    DEAD,
+    IN_EXCEPTION,
+    READY,
+    STUCK,
+    Irq,
+    SchedulerObject,
+    Task,
+    Thread,
+)
 from kernel.request import Answer, NoReply, Request
 from kernel.state import Kernel
 
@@ -71,8 +80,6 @@ def _control(kernel: Kernel, thread: Thread, request: Request) -> Answer:
     request.require_words(_CONTROL_WORDS)
     request.require_rights(Rights.S)
     flags = request.word(0)
-    if flags & abi.CONTROL_ALIEN:
-        raise GuestFault(Errno.ENOSYS, refused="thread control: alien")
     if flags & abi.CONTROL_BIND:
         _bind(kernel, thread, request)
     pager, handler = thread.pager, thread.handler
@@ -80,6 +87,8 @@ def _control(kernel: Kernel, thread: Thread, request: Request) -> Answer:
         thread.pager = request.word(1) >> abi.CAP_SHIFT
     if flags & abi.CONTROL_SET_HANDLER:
         thread.handler = request.word(2) >> abi.CAP_SHIFT
+    if flags & abi.CONTROL_ALIEN:
+        thread.alien = bool(request.word(4) & abi.CONTROL_ALIEN)
     mask = kernel.arch.mask
     return Answer(0, (0, pager << abi.CAP_SHIFT & mask, handler << abi.CAP_SHIFT & mask))
 
@@ -105,12 +114,11 @@ def _ex_regs(kernel: Kernel, thread: Thread, request: Request) -> Answer:
     if not thread.is_bound():
         raise GuestFault(Errno.EINVAL)
     flags, ip, sp = (request.word(k) for k in range(_EX_REGS_WORDS))
-    if flags & abi.EX_REGS_TRIGGER_EXCEPTION:
-        raise GuestFault(Errno.ENOSYS, refused="ex_regs: trigger an exception")
     context = thread.context
     old = (context.flags, context.ip, context.sp)
     keep = kernel.arch.mask  # all ones: leave it
-    if thread.state == STUCK and not flags & abi.EX_REGS_CANCEL:
+    in_exception = thread.state == STUCK or thread.fault == IN_EXCEPTION
+    if in_exception and not flags & abi.EX_REGS_CANCEL:
         return Answer(0, old)
     if flags & abi.EX_REGS_CANCEL:
         ipc.cancel(kernel, thread)
@@ -118,6 +126,8 @@ def _ex_regs(kernel: Kernel, thread: Thread, request: Request) -> Answer:
         context.ip = ip
     if sp != keep:
         context.sp = sp
+    if flags & abi.EX_REGS_TRIGGER_EXCEPTION:
+        fault.trigger(thread)
     if thread.state in (DEAD, STUCK):
         thread.state = READY
         kernel.scheduler.wake(thread, kernel.machine.now)

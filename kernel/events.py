@@ -194,6 +194,18 @@ class Exception_(NamedTuple):
     fate: Fate
 
 
+class Resumption(NamedTuple):
+    """A thread's pager or handler has answered, or cannot; words of its UTCB came back."""
+
+    cycle: int
+    position: int
+    thread: int
+    tag: int  # of the answer
+    error: int  # of the kernel's call, 0 if there was an answer
+    words: tuple[int, ...]  # BDR, BR0, BR1 and after a page fault MR0, MR1
+    old: tuple[int, ...]  # what those words held before they came back
+
+
 class Switch(NamedTuple):
     """Another thread runs than before; 0 is nobody."""
 
@@ -235,6 +247,7 @@ Event: TypeAlias = (
     | Refused
     | Fault
     | Exception_
+    | Resumption
     | Switch
     | Log
     | End

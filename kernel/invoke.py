@@ -40,6 +40,7 @@ from kernel.abi import (
 )
 from kernel.errors import GuestFault
 from kernel.events import Invocation, Refused, Waiting
+from kernel.fault import intercept
 from kernel.ipc import begin, bind, fail, take_reply, wait_after, wait_at
 from kernel.objects import (
     IMPLICIT,
@@ -65,6 +66,8 @@ _SELF_RIGHTS = int(Rights.W | Rights.S)
 
 def invoke(kernel: Kernel, thread: Thread) -> None:
     """Do the system call that `thread` trapped with; on return somebody may run, or nobody."""
+    if thread.alien and intercept(kernel, thread):
+        return
     # Compiled, the block in a variable costs more than to look for it each time.
     selector = thread.registers[SELECTOR]
     operation = selector & CAP_OPERATION

@@ -16,7 +16,9 @@ the sender stopped.
 from bisect import insort
 from typing import TypeVar
 
+from kernel import frame
 from kernel.abi import (
+    BDR_ACCEPT_FPU,
     CAP_REPLY_BIT,
     CAP_SHIFT,
     CAP_SPECIAL,
@@ -28,16 +30,21 @@ from kernel.abi import (
     TAG_ITEMS,
     TAG_ITEMS_SHIFT,
     TAG_SCHEDULE,
+    TAG_TRANSFER_FPU,
     TAG_WORDS,
     TIMEOUT_NEVER,
     TIMEOUT_ZERO,
     IpcError,
+    Rights,
 )
-from kernel.events import Awoken, Failure, Firing, Interrupt
+from kernel.events import Awoken, Failure, Firing, Interrupt, Transfer
 from kernel.items import copy_items, record_items
 from kernel.objects import (
     DEAD,
     IMPLICIT,
+    IN_EXCEPTION,
+    NO_FAULT,
+    NO_TRIGGER,
     READY,
     RECEIVING,
     REPLY_PAGES,
@@ -51,8 +58,8 @@ from kernel.objects import (
 from kernel.port import LABEL, SELECTOR, TAG, TIMEOUT
 from kernel.state import Kernel
 from kernel.timeout import NEVER, deadline_of
+from kernel.utcb import BDR, MR_COUNT
 from kernel.utcb import ERROR as ERROR_WORD
-from kernel.utcb import MR_COUNT
 
 OP_CALL = OP_SEND | OP_RECV  # a call if the receive is from the one who was sent to
 
@@ -327,6 +334,8 @@ def bury(kernel: Kernel, thread: Thread) -> None:
     drop_reply(thread)
     thread.state = DEAD
     thread.expired = False
+    thread.fault = NO_FAULT
+    thread.trigger = NO_TRIGGER
     thread.target = thread.partner = None
     kernel.scheduler.forget(thread)
     if thread.reply is not None:
@@ -463,12 +472,21 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     tag = sender.tag
     count = tag & TAG_WORDS
     recorder = kernel.recorder
+    registers: tuple[int, ...] = ()
     if recorder is not None:
         recorder.prepare(receiver.utcb, count)
-    sender.utcb.copy(receiver.utcb, count)
+        if receiver.fault == IN_EXCEPTION:
+            registers = frame.load(kernel.arch, receiver)
+    if sender.fault == IN_EXCEPTION or receiver.fault == IN_EXCEPTION:
+        _copy_frame(kernel, sender, receiver, count)
+    else:
+        sender.utcb.copy(receiver.utcb, count)
+    if tag & TAG_TRANSFER_FPU:
+        _copy_fpu(sender, receiver)
     error = 0
     if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS:
-        error = copy_items(kernel, sender, receiver)
+        if receiver.fault != IN_EXCEPTION or count >= frame.words(kernel.arch):
+            error = copy_items(kernel, sender, receiver)
         if error:
             error |= 1
             receiver.utcb.store(ERROR_WORD, error)
@@ -488,7 +506,9 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
         # Where items were, too, something stands that the ABI says.
         defined = min(count + 2 * (tag >> TAG_ITEMS_SHIFT & TAG_ITEMS), MR_COUNT)
         kernel.probe.undefined_words(receiver.number, receiver.utcb.words[defined:MR_COUNT])
-    if recorder is not None:
+    if registers:
+        _record_answer(kernel, sender, receiver, error, registers)
+    elif recorder is not None:
         machine = kernel.machine
         recorder.transfer(
             machine.now,
@@ -507,6 +527,54 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
         fail(kernel, sender, IpcError(error & ~1))
         return False
     return True
+
+
+def _copy_frame(kernel: Kernel, sender: Thread, receiver: Thread, count: int) -> None:
+    # A thread with an exception sends its trap frame and is answered with one (ABI 5.2).
+    arch = kernel.arch
+    if sender.fault == IN_EXCEPTION:
+        words = frame.load(arch, sender)
+    else:
+        words = sender.utcb.load_words(count)
+    if receiver.fault != IN_EXCEPTION:
+        for k, word in enumerate(words):
+            receiver.utcb.store(k, word)
+    elif count >= frame.words(arch):
+        frame.store(arch, receiver, words)
+
+
+def _record_answer(
+    kernel: Kernel, sender: Thread, receiver: Thread, error: int, registers: tuple[int, ...]
+) -> None:
+    # To an exception: the message went to registers, and `registers` is what they held.
+    machine = kernel.machine
+    word = kernel.arch.word
+    payload = sender.utcb.read(sender.tag & TAG_WORDS)
+    held = b"".join(value.to_bytes(word, "little") for value in registers)
+    assert kernel.recorder is not None, "there is somebody to tell"
+    kernel.recorder.record(
+        Transfer(
+            machine.now,
+            machine.instructions,
+            sender.number,
+            receiver.number,
+            sender.operation,
+            sender.via,
+            int(receiver.registers[TAG]),
+            sender.label,
+            error,
+            machine.call_site(sender.context),
+            machine.call_site(receiver.context),
+            payload,
+            held[: len(payload)].ljust(len(payload), b"\0"),
+        )
+    )
+
+
+def _copy_fpu(sender: Thread, receiver: Thread) -> None:
+    # If the receiver wants it, and the sender may (ABI 4.3).
+    if sender.rights & Rights.S and receiver.utcb.load(BDR) & BDR_ACCEPT_FPU:
+        receiver.context.copy_fpu(sender.context)
 
 
 def _transfer_interrupt(kernel: Kernel, irq: Irq, receiver: Thread) -> None:

@@ -10,7 +10,7 @@ deadline of the run, not where `until` happens to cut it.
 """
 
 from kernel.events import End, Outcome
-from kernel.fault import exception, page_fault
+from kernel.fault import exception, page_fault, settle
 from kernel.invoke import invoke
 from kernel.ipc import expire, expire_until
 from kernel.irq import arrive
@@ -46,12 +46,16 @@ def run(kernel: Kernel, until: int) -> Outcome:
                     deadline = arrivals[0][0]
                 machine.advance(min(deadline, until))
                 kernel.idle += machine.now - now
-                _meet_deadlines(kernel, machine.now)
+                if machine.now < until:
+                    _meet_deadlines(kernel, machine.now)
                 continue
         if thread.expired:
             expire(kernel, thread)
         if thread.number != kernel.running:
             _switch(kernel, thread)
+        if thread.fault or thread.trigger:
+            settle(kernel, thread)
+            continue
         deadline = min(until, scheduler.slice_end)
         if timeouts and timeouts[0][0] < deadline:
             deadline = timeouts[0][0]
@@ -60,7 +64,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
         if kernel.cost:
             charge(kernel.cost)
             kernel.cost = 0
-        if kernel.kip_frame and kernel.clock_due:
+        if kernel.clock_due and kernel.kip_frame >= 0:
             _tell_time(kernel)
         trap = execute(thread.context, deadline)
         if trap == SYSTEM_CALL:

@@ -21,6 +21,9 @@ cdef class Thread:
     cdef public unsigned long long utcb_address, utcb_frame
     cdef public unsigned long long pager, handler
     cdef public object deletion_irq
+    cdef public int fault, trigger
+    cdef public tuple saved
+    cdef public bint alien, allowed
     cdef public int priority
     cdef public long long slice_left, quantum
     cdef public bint queued

@@ -54,6 +54,17 @@ class Mapping:
         self.next: Mapping | None = None
 
 
+# What a thread is in, while it waits for its pager or handler.
+NO_FAULT = 0
+IN_PAGE_FAULT = 1
+IN_EXCEPTION = 2
+
+# Why a thread has an exception to raise before it runs.
+NO_TRIGGER = 0
+EX_REGS = 1
+AFTER_CALL = 2  # it is alien, and a system call that it was allowed is done
+
+
 class Task:
     """An address space and a capability table."""
 
@@ -86,10 +97,13 @@ class Thread:
 
     kind: ClassVar[str] = "thread"
     __slots__ = (
+        "alien",
+        "allowed",
         "context",
         "deadline",
         "deletion_irq",
         "expired",
+        "fault",
         "handler",
         "label",
         "number",
@@ -105,6 +119,7 @@ class Thread:
         "reply",
         "reply_slot",
         "rights",
+        "saved",
         "senders",
         "slice_left",
         "source",
@@ -112,6 +127,7 @@ class Thread:
         "tag",
         "target",
         "task",
+        "trigger",
         "utcb",
         "utcb_address",
         "utcb_frame",
@@ -129,6 +145,12 @@ class Thread:
         self.pager = 0  # capability indices in its own task
         self.handler = 0
         self.deletion_irq: Irq | None = None  # triggered when a gate of its is deleted
+        # Faults and exceptions
+        self.fault = NO_FAULT
+        self.saved: tuple[int, ...] = ()  # words of the UTCB that come back after it
+        self.trigger = NO_TRIGGER
+        self.alien = False  # its system calls are exceptions
+        self.allowed = False  # but not the next one
         # Scheduling
         self.priority = abi.PRIORITY_NEW_THREAD
         self.quantum = 0  # cycles of a time slice; 0: what the scheduler gives

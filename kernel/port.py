@@ -59,6 +59,18 @@ class Context(Protocol):
         A segment register that has it loaded keeps what it had.
         """
 
+    def finish_call(self) -> None:
+        """Give `tag` and `label` to the guest now: they may be changed like any register."""
+
+    def load_register(self, name: str) -> int:
+        """Load a register by its lower-case name: general, flags, segment or segment base."""
+
+    def store_register(self, name: str, value: int) -> None:
+        """Store a register; of the flags and segments only what a program may have."""
+
+    def copy_fpu(self, source: Any) -> None:
+        """Take over x87 and SSE registers of another context."""
+
     def store_segment_base(self, segment: str, base: int) -> None:
         """Set the base of ``fs`` or ``gs`` and its selector to 0."""
 

@@ -127,7 +127,7 @@ class Kernel:
         self.idle = 0  # cycles in which nothing could run
         self.names: dict[int, str] = {}  # what guests call objects; a character is a byte
         self.input = ""  # of the console, that nobody has read; a character is a byte
-        self.kip_frame = 0  # of the kernel info page; 0: there is none
+        self.kip_frame = -1  # of the kernel info page; negative: there is none
         self.clock_due = True  # its clock is to be set before a thread runs
         self.clock_told = 0  # what it says
         self.running = 0  # number of the thread that ran last
@@ -222,7 +222,7 @@ class Kernel:
 
     def create_kip(self, description: kip.Description) -> None:
         """Make the kernel info page; from now on its clock goes."""
-        assert not self.kip_frame, "a kernel has one info page"
+        assert self.kip_frame < 0, "a kernel has one info page"
         page = kip.build(self.arch, description)
         frame = frames.take(self.shared_free, abi.PAGE_SIZE)
         if frame is None:
@@ -234,7 +234,7 @@ class Kernel:
 
     def map_kip(self, task: Task) -> None:
         """Map the kernel info page to where programs expect it."""
-        assert self.kip_frame, "there is a kernel info page"
+        assert self.kip_frame >= 0, "there is a kernel info page"
         self.map(task, self.arch.kip, self.kip_frame, Page.R | Page.X)
 
     def start(self, thread: Thread) -> None:

@@ -13,7 +13,7 @@ from guest.errors import GuestError
 from guest.image import Image, Segment, resolve
 from guest.load import load_images
 from guest.scenario import CapKind, CapSpec, IrqSpec, Scenario, TaskSpec, ThreadSpec
-from kernel import kip
+from kernel import abi, kip
 from kernel.abi import PAGE_SIZE, Page
 from kernel.errors import UsageError
 from kernel.irq import bind, schedule
@@ -24,6 +24,8 @@ from kernel.state import Kernel
 from lab.names import Names
 from lab.trace.format import Identity
 
+PAGER_RIGHTS = abi.Rights.W | abi.Rights.S | abi.Rights.R
+_CLIENT_SHIFT = 4  # as sigma0 numbers its clients (ABI 8.1): the low bits are for rights
 STACKS_END = 0x8000_0000  # the first thread's stack ends here, others lie below
 GUARD = PAGE_SIZE  # unmapped between two stacks
 CPU_KHZ = 1_000_000
@@ -81,7 +83,6 @@ def boot(
 
     Raises GuestError if the programs do not fit the scenario or the machine.
     """
-    _check_served(scenario)
     if machine is None:
         machine = Machine(configure(scenario))
     kernel = Kernel(machine, scenario.arch, recorder=recorder, probe=probe)
@@ -103,17 +104,6 @@ def configure(scenario: Scenario) -> MachineConfig:
     return MachineConfig(
         arch=arch.name, ram=scenario.ram, cpu_khz=CPU_KHZ, call_page=arch.call_page
     )
-
-
-def _check_served(scenario: Scenario) -> None:
-    # What the format knows and this kernel does not have yet is refused, not ignored.
-    file = str(scenario.path)
-    for thread in scenario.threads:
-        for key, value in (("pager", thread.pager), ("handler", thread.handler)):
-            if value is not None:
-                raise GuestError(
-                    f"a {key} is not served yet", file=file, key=f"{thread.key}.{key}"
-                )
 
 
 class _Builder:
@@ -157,6 +147,8 @@ class _Builder:
             semaphore = kernel.create_semaphore()
             self.semaphores[name] = semaphore
             named[semaphore.number] = name
+        for spec in self.scenario.tasks:
+            self._give_pagers(spec)
         # A character of the kernel's text is a byte.
         kernel.input = self.scenario.console_input.decode("latin-1")
         for spec in self.scenario.tasks:
@@ -165,6 +157,30 @@ class _Builder:
                 kernel.insert_cap(self.tasks[spec.name], cap.index, made_cap)
         for thread in self.threads.values():
             kernel.start(thread)
+
+    def _give_pagers(self, spec: TaskSpec) -> None:
+        # A task reaches each of its pagers and handlers through a gate of its own, which
+        # tells whose fault it is; the first thread's pager is at the initial capability.
+        task = self.tasks[spec.name]
+        arch = self.kernel.arch
+        label = (self.scenario.tasks.index(spec) + 1) << _CLIENT_SHIFT
+        known: dict[str, int] = {}
+        last = arch.cap_limit
+        for thread in spec.threads:
+            for name in (thread.pager, thread.handler):
+                if name is None or name in known:
+                    continue
+                if thread is spec.threads[0] and name == thread.pager:
+                    index = abi.CAP_PAGER
+                else:
+                    index = last = last - 1
+                gate = self.kernel.create_gate(self.threads[name], label)
+                task.caps[index] = Capability(gate, int(PAGER_RIGHTS))
+                self.names.objects[gate.number] = f"{spec.name}@{name}"
+                known[name] = index
+            made = self.threads[thread.full_name]
+            made.pager = known[thread.pager] if thread.pager else 0
+            made.handler = known[thread.handler] if thread.handler else 0
 
     def _build_irq(self, spec: IrqSpec) -> None:
         irq = self.kernel.create_irq()
@@ -184,7 +200,7 @@ class _Builder:
                 file=str(self.scenario.path),
                 key=f"{spec.threads[0].key}.kip",
             )
-        if not kernel.kip_frame:
+        if kernel.kip_frame < 0:
             machine = self.machine
             kernel.create_kip(
                 kip.describe(kernel.arch, cpu_khz=machine.cpu_khz, ram=self.scenario.ram)

@@ -33,6 +33,7 @@ from kernel.events import (
     Named,
     Outcome,
     Refused,
+    Resumption,
     Switch,
     Transfer,
     Waiting,
@@ -116,6 +117,7 @@ KINDS: dict[type[Event], int] = {
     Items: 14,
     Created: 15,
     Deleted: 16,
+    Resumption: 17,
 }
 _BY_KIND: dict[int, Any] = {number: kind for kind, number in KINDS.items()}
 

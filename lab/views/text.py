@@ -28,6 +28,7 @@ from kernel.events import (
     Log,
     Named,
     Refused,
+    Resumption,
     Switch,
     Transfer,
     Waiting,
@@ -167,6 +168,8 @@ def _describe(event: Event, names: Names) -> Iterator[Text]:
                 style="red",
             )
             yield _at("at", names, event.thread, event.ip)
+        case Resumption():
+            yield from _resumption(event, names)
         case Switch():
             yield Text(f"{names.of(event.next)} runs", style="dim")
         case Log():
@@ -174,6 +177,20 @@ def _describe(event: Event, names: Names) -> Iterator[Text]:
             yield _head(names.of(event.thread), "log: ").append(repr(text), style="green")
         case End():
             yield Text(f"end: {event.outcome.name.lower()}", style="bold")
+
+
+def _resumption(event: Resumption, names: Names) -> Iterator[Text]:
+    if event.error:
+        what = f"the kernel's call failed: error {event.error}, {_ERRORS[event.error]}"
+    else:
+        what = f"was answered: {describe_tag(event.tag, names.arch)}"
+    yield _head(names.of(event.thread), what)
+    digits = names.arch.word * 2
+    for register, word, old in zip(_RESTORED, event.words, event.old, strict=False):
+        yield Text(f"{register:<6} {word:#0{digits + 2}x} comes back, was {old:#x}")
+
+
+_RESTORED = ("bdr", "br[0]", "br[1]", "mr[0]", "mr[1]")
 
 
 def _transfer(event: Transfer, names: Names) -> Iterator[Text]:

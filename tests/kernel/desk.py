@@ -99,9 +99,28 @@ class DeskContext:
     cycles: int = 0
     descriptors: dict[int, int] = field(default_factory=dict)
     bases: dict[str, int] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
+    fpu: int = 0
 
     def store_descriptor(self, number: int, descriptor: int) -> None:
         self.descriptors[number] = descriptor
+
+    def finish_call(self) -> None:
+        pass
+
+    def load_register(self, name: str) -> int:
+        if name in ("rip", "eip"):
+            return self.ip
+        return self.stored.get(name, 0)
+
+    def store_register(self, name: str, value: int) -> None:
+        if name in ("rip", "eip"):
+            self.ip = value
+        else:
+            self.stored[name] = value
+
+    def copy_fpu(self, source: "DeskContext") -> None:
+        self.fpu = source.fpu
 
     def store_segment_base(self, segment: str, base: int) -> None:
         self.bases[segment] = base
@@ -359,3 +378,8 @@ def tag(label: int = 0, words: int = 0, items: int = 0, flags: int = 0) -> int:
 
 
 Make: TypeAlias = Callable[[], Guest]
+
+
+def object_item(index: int) -> tuple[int, int]:
+    """Give the two words of an item that names capability `index` (ABI 4.9)."""
+    return 8, index << abi.CAP_SHIFT | 3 << 4 | int(abi.Rights.R)
