@@ -15,6 +15,7 @@ from tests.kernel.desk import SELF, Desk, Guest, SysCall, tag
 from tests.kernel.invariants import check_invariants
 from tests.kernel.scene import (
     DELETE,
+    EVERYWHERE,
     ITEM,
     PAGE,
     RWX,
@@ -40,9 +41,14 @@ ANY_WORD = st.integers(0, (1 << 64) - 1)
 FPAGES = st.one_of(
     st.builds(lambda p, o, r: memory(p * PAGE, 12 + o, r & 7), PAGES, ORDERS, RIGHTS),
     st.builds(caps, SLOTS, ORDERS, RIGHTS),
-    st.builds(caps, st.integers(0x10, 0x30), ORDERS, RIGHTS),
-    st.sampled_from([ALL_SPACES, 0, memory(0, 63), caps(0, 63), memory(1 << 47)]),
-    ANY_WORD,
+    st.builds(lambda p, o, r: memory(p * PAGE, 12 + o, r & 7), PAGES, ORDERS, RIGHTS),
+    st.builds(caps, SLOTS, ORDERS, RIGHTS),
+    st.builds(caps, st.integers(0x20, 0x30), st.just(0)),
+    st.sampled_from([0, memory(1 << 47), memory(0, 63, 4), caps(0x20, 1)]),
+)
+# What ends a scene soon.
+WRECKS = st.one_of(
+    st.sampled_from([ALL_SPACES, memory(0, 63), caps(0, 63), caps(0x11), caps(0x10)]), ANY_WORD
 )
 HEADS = st.builds(
     lambda spot, bits: spot << 12 | bits | ITEM,
@@ -85,6 +91,7 @@ class Guests(RuleBasedStateMachine):
             give(desk, thread.task, 0x12, after)
             give(desk, thread.task, 0x18, desk.gate(after, k << 4))
             give(desk, thread.task, 0x19, desk.kernel.factory)
+            accept(thread, *EVERYWHERE * 4)
             desk.guest(thread, self.guest(k))
 
     def guest(self, k: int) -> Guest:
@@ -116,6 +123,10 @@ class Guests(RuleBasedStateMachine):
     )
     def unmap(self, who: int, task: int, mask: int, fpages: list[int]) -> None:
         self.tell(who, unmap_call(mask, *fpages, task=task))
+
+    @rule(who=WHO, task=st.sampled_from([0x10, 0x11]), mask=MASKS, fpage=WRECKS)
+    def wreck(self, who: int, task: int, mask: int, fpage: int) -> None:
+        self.unmap(who, task, mask, [fpage])
 
     @rule(
         who=WHO,
@@ -176,7 +187,7 @@ class Guests(RuleBasedStateMachine):
     def listen(self, who: int, buffers: list[tuple[int, ...]]) -> None:
         thread = self.threads[who]
         if thread.number in self.desk.kernel.objects:
-            accept(thread, *(word for each in buffers for word in each))
+            accept(thread, *(word for each in buffers for word in each), *EVERYWHERE * 3)
 
     @rule(cycles=st.integers(1, 300_000))
     def run(self, cycles: int) -> None:
