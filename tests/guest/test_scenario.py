@@ -56,7 +56,14 @@ stack = "4KiB"
 name = "client"
 image = "sub/x.elf"
 pager = "server.worker"
-caps = { 0x21 = "irq:tick", 0x22 = "semaphore:sem", 0x23 = "task:server", 0x24 = "factory" }
+kip = true
+[task.caps]
+10 = "debugger"
+0x21 = "irq:tick"
+0x22 = "semaphore:sem"
+0x23 = "task:server"
+0x24 = "factory"
+0x25 = "icu/r"
 
 [[gate]]
 name = "door"
@@ -66,11 +73,17 @@ label = 0xc0de0010
 [[irq]]
 name = "tick"
 thread = "server"
-label = 4
+label = 7
 at = [100, 200]
+
+[[irq]]
+name = "loose"
 
 [[semaphore]]
 name = "sem"
+
+[console]
+input = "yes\\né"
 
 [functions]
 ipc_safe = ["lock"]
@@ -165,16 +178,19 @@ def test_every_key_is_understood() -> None:
                 "client",
                 Path("sub/x.elf"),
                 (
+                    CapSpec(10, CapKind.DEBUGGER, "", rws),
                     CapSpec(0x21, CapKind.IRQ, "tick", rws),
                     CapSpec(0x22, CapKind.SEMAPHORE, "sem", rws),
                     CapSpec(0x23, CapKind.TASK, "server", rws),
                     CapSpec(0x24, CapKind.FACTORY, "", rws),
+                    CapSpec(0x25, CapKind.ICU, "", Rights.R),
                 ),
                 (client,),
+                kip=True,
             ),
         ),
         gates=(GateSpec("door", "server.worker", 0xC0DE_0010),),
-        irqs=(IrqSpec("tick", "server", 4, (100, 200)),),
+        irqs=(IrqSpec("tick", "server", 7, (100, 200)), IrqSpec("loose", None, 0, ())),
         semaphores=("sem",),
         functions=Functions(("lock",), ("malloc", "str*")),
         library=("lib/*",),
@@ -185,6 +201,7 @@ def test_every_key_is_understood() -> None:
             {("client", "result"): 0xFFFF_FFFE},
         ),
         text=FULL,
+        console_input="yes\né".encode(),
     )
 
 
@@ -315,6 +332,17 @@ def test_absent_keys_have_their_defaults() -> None:
         (
             '[[irq]]\nname = "i"\nthread = "a"\nat = [2, 1]',
             "irq[0].at: expected cycles in ascending order",
+        ),
+        (
+            '[[irq]]\nname = "i"\nthread = "b"',
+            'irq[0].thread: no thread "b": expected one of a',
+        ),
+        ("kip = 1", "task[0].kip: expected true or false, found 1"),
+        ("[console]\ninput = 1", "console.input: expected a string, found 1"),
+        ("[console]\noutput = ''", "console.output: unknown key: expected one of input"),
+        (
+            f"[console]\ninput = '{'x' * 65537}'",
+            "console.input: 65537 bytes, at most 65536",
         ),
         (
             '[expect]\noutcome = "hang"',
