@@ -1,0 +1,85 @@
+"""One machine instruction as the cost model sees it: neutral, and a function of its bytes.
+
+Registers are names of whole registers (``rax`` stands for ``al`` too, ``v0`` for ``xmm0``);
+``cf`` is the carry flag and ``flags`` are the other arithmetic flags, which Intel's cores
+rename apart (Intel, Optimization Reference Manual, 3.5.1.6 and 3.5.2.6).
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Transfer(Enum):
+    """How an instruction leaves the straight line."""
+
+    NONE = 0
+    CONDITIONAL = 1
+    JUMP = 2
+    CALL = 3
+    RETURN = 4
+
+
+class Fusion(Enum):
+    """What a flag-setting instruction can be fused with when a branch follows directly.
+
+    Intel, Optimization Reference Manual, 2.4.2.1 and table "Macro-Fusible Instructions".
+    """
+
+    NONE = 0
+    ALL = 1  # test, and
+    CARRY = 2  # cmp, add, sub: conditions on carry, zero, and signed comparison
+    ZERO = 3  # inc, dec: zero and signed comparison only
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One operand in memory."""
+
+    base: str  # "" is none; "rip" is the address of the next instruction
+    index: str
+    scale: int
+    displacement: int
+    segment: str  # "" unless fs or gs
+    size: int  # bytes
+    loads: bool
+    stores: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """What the model knows of an instruction before it knows the CPU."""
+
+    size: int  # bytes
+    opcode_at: int  # offset of the first opcode byte, after prefixes and REX
+    changes_length: bool  # a prefix that changes the length of the immediate (LCP)
+    form: str  # the key of the CPU tables: mnemonic and kinds of operands
+    mnemonic: str
+    reads: tuple[str, ...]  # as data; what only makes an address is in `memory`
+    writes: tuple[str, ...]
+    memory: tuple[Access, ...]
+    stack: int  # what it adds to the stack pointer beside its operands
+    width: int  # bytes of the first operand
+    is_moving: bool  # copies one register to another: a candidate for move elimination
+    is_zeroing: bool  # a zero idiom: reads nothing, whatever it names
+    names_stack: bool  # uses the stack pointer as an explicit operand or in an address
+    has_immediate: bool
+    is_locked: bool
+    repeats: bool
+    transfer: Transfer
+    condition: str  # of a conditional transfer, as in the mnemonic; else ""
+    fusion: Fusion
+
+    @property
+    def loads(self) -> bool:
+        """Tell whether it reads memory."""
+        return any(access.loads for access in self.memory)
+
+    @property
+    def stores(self) -> bool:
+        """Tell whether it writes memory."""
+        return any(access.stores for access in self.memory)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Tell whether an address has an index register."""
+        return any(access.index for access in self.memory)
