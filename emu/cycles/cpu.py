@@ -21,6 +21,7 @@ class Cpu:
     cache_window: int  # bytes of code that share a line of it
     loop_buffer: int  # micro-ops that the loop stream detector holds; 0: it is off
     load_latency: int
+    short_load: bool  # a cycle less for a pointer that was just loaded
     forward_latency: float  # from a store's data to a load that it covers
     blocked_latency: int  # the same, if it covers only part of the load
     eliminates_moves: bool  # of general registers
@@ -28,8 +29,6 @@ class Cpu:
     false_inputs: frozenset[str] = field(default=frozenset())  # wait for their old result
     branch_ports: int = 0  # bit masks
     taken_ports: int = 0
-    # Forms whose micro-ops come apart again when the address has an index.
-    slow_lea: int = 3
 
 
 _PORT_0, _PORT_6 = 1 << 0, 1 << 6
@@ -44,7 +43,8 @@ SKYLAKE = Cpu(
     cache_window=64,
     loop_buffer=0,  # off by microcode: Intel, erratum SKL150
     load_latency=5,
-    forward_latency=4.5,
+    short_load=True,
+    forward_latency=4,
     blocked_latency=12,
     eliminates_moves=True,
     eliminates_vector_moves=True,
@@ -62,6 +62,7 @@ HASWELL = Cpu(
     cache_window=32,
     loop_buffer=56,
     load_latency=5,
+    short_load=True,
     forward_latency=5,
     blocked_latency=12,
     eliminates_moves=True,
@@ -80,6 +81,7 @@ ICELAKE_SERVER = Cpu(
     cache_window=64,
     loop_buffer=70,
     load_latency=5,
+    short_load=False,
     forward_latency=4.5,
     blocked_latency=12,
     # Off by microcode: Intel, erratum ICL065.
@@ -87,6 +89,5 @@ ICELAKE_SERVER = Cpu(
     eliminates_vector_moves=True,
     branch_ports=_PORT_0 | _PORT_6,
     taken_ports=_PORT_6,
-    slow_lea=1,
 )
 CPUS: dict[str, Cpu] = {cpu.name: cpu for cpu in (SKYLAKE, HASWELL, ICELAKE_SERVER)}

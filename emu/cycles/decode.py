@@ -7,7 +7,7 @@ from typing import Any
 import capstone
 from capstone import x86
 
-from emu.cycles.instruction import Access, Fusion, Instruction, Transfer
+from emu.cycles.instruction import Access, Fusion, Instruction, Result, Transfer
 
 LONGEST = 15  # bytes of one instruction
 
@@ -216,6 +216,7 @@ def _neutral(raw: Any, own: bytes, *, is_amd64: bool) -> Instruction:
         memory = (*memory, *_stack_access(mnemonic, stack, is_amd64=is_amd64))
 
     transfer, condition = _transfer(mnemonic)
+    result, addend = _result(mnemonic, operands, memory, name_of, word=8 if is_amd64 else 4)
     names_stack = any(whole(o.reg) == "rsp" for o in registers) or any(
         "rsp" in (a.base, a.index) for a in memory[: len(memory) - bool(stack)]
     )
@@ -229,7 +230,7 @@ def _neutral(raw: Any, own: bytes, *, is_amd64: bool) -> Instruction:
         fusion = Fusion.NONE
     return Instruction(
         size=len(own),
-        opcode_at=opcode_at,
+        opcode_at=_last_opcode_byte(own, opcode_at, is_vector_code),
         changes_length=_changes_length(own, opcode_at, opcode, is_vector_code),
         form=form_of(raw, own, opcode_at),
         mnemonic=mnemonic,
@@ -247,6 +248,8 @@ def _neutral(raw: Any, own: bytes, *, is_amd64: bool) -> Instruction:
         has_immediate=has_immediate,
         is_locked=0xF0 in prefixes or (mnemonic == "xchg" and bool(memory)),
         repeats=bool({0xF2, 0xF3} & set(prefixes)) and opcode in _STRING,
+        result=result,
+        addend=addend,
         transfer=transfer,
         condition=condition,
         fusion=fusion,
@@ -325,6 +328,15 @@ def opcode_offset(own: bytes, *, is_amd64: bool) -> int:
     return at
 
 
+def _last_opcode_byte(own: bytes, opcode_at: int, is_vector_code: bool) -> int:
+    opcode = own[opcode_at]
+    if is_vector_code:
+        return opcode_at + {0xC5: 2, 0xC4: 3, 0x62: 4}[opcode]
+    if opcode != 0x0F:
+        return opcode_at
+    return opcode_at + (2 if own[opcode_at + 1] in (0x38, 0x3A) else 1)
+
+
 def _is_vex(own: bytes, opcode_at: int, *, is_amd64: bool) -> bool:
     opcode = own[opcode_at]
     if opcode not in (0xC4, 0xC5, 0x62) or opcode_at + 1 >= len(own):
@@ -401,6 +413,8 @@ def _mend(
         if operands[0].type == x86.X86_OP_REG:
             writes.append(whole(operands[0].reg))
             reads.append(whole(operands[0].reg))
+    elif mnemonic.startswith("cmov"):
+        reads.append(whole(operands[0].reg))
     elif mnemonic == "xadd":
         for operand in operands:
             if operand.type == x86.X86_OP_REG:
@@ -469,6 +483,8 @@ def _moves_whole(mnemonic: str, operands: Any, name_of: Callable[[int], str]) ->
         )
     if mnemonic == "movsxd":
         return False
+    if operands[0].reg == operands[1].reg:
+        return False  # it clears the upper half, and is executed
     general = operands[0].size <= 8
     return bool(operands[0].size == operands[1].size) and (not general or operands[1].size >= 4)
 
@@ -489,6 +505,36 @@ def _stack_access(mnemonic: str, stack: int, *, is_amd64: bool) -> tuple[Access,
     if stack < 0:
         return (Access("rsp", "", 1, -word, "", word, loads=False, stores=True),)
     return (Access("rsp", "", 1, 0, "", word, loads=True, stores=False),)
+
+
+def _result(
+    mnemonic: str,
+    operands: Any,
+    memory: tuple[Access, ...],
+    name_of: Callable[[int], str],
+    *,
+    word: int,
+) -> tuple[Result, int]:
+    if mnemonic in _UNFORESEEN:
+        return Result.UNKNOWN, 0
+    if not operands or operands[0].size != word:
+        return Result.FUNCTION, 0
+    last = operands[-1]
+    if mnemonic in ("mov", "push", "pop") and last.type != x86.X86_OP_IMM:
+        return Result.COPY, 0
+    if operands[0].type != x86.X86_OP_REG:
+        return Result.FUNCTION, 0
+    if mnemonic in ("add", "sub") and last.type == x86.X86_OP_IMM:
+        return Result.SUM, last.imm if mnemonic == "add" else -last.imm
+    if mnemonic in ("inc", "dec"):
+        return Result.SUM, 1 if mnemonic == "inc" else -1
+    if mnemonic == "lea" and last.mem.base and not last.mem.index:
+        if name_of(last.mem.base) not in ("rip", "eip"):
+            return Result.SUM, last.mem.disp
+    return Result.FUNCTION, 0
+
+
+_UNFORESEEN = frozenset("rdtsc rdtscp rdrand rdseed cpuid rdpmc xgetbv in insb insw insd".split())
 
 
 def _transfer(mnemonic: str) -> tuple[Transfer, str]:

@@ -31,6 +31,15 @@ class Fusion(Enum):
     ZERO = 3  # inc, dec: zero and signed comparison only
 
 
+class Result(Enum):
+    """What is known of the value that an instruction writes to its first operand."""
+
+    FUNCTION = 0  # a function of what it reads
+    COPY = 1  # what it reads: a register, or memory
+    SUM = 2  # the register that it reads, and `addend`
+    UNKNOWN = 3  # of something else
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """One operand in memory."""
@@ -50,7 +59,7 @@ class Instruction:
     """What the model knows of an instruction before it knows the CPU."""
 
     size: int  # bytes
-    opcode_at: int  # offset of the first opcode byte, after prefixes and REX
+    opcode_at: int  # offset of the last opcode byte, after prefixes and escapes
     changes_length: bool  # a prefix that changes the length of the immediate (LCP)
     form: str  # the key of the CPU tables: mnemonic and kinds of operands
     mnemonic: str
@@ -65,6 +74,8 @@ class Instruction:
     has_immediate: bool
     is_locked: bool
     repeats: bool
+    result: Result
+    addend: int
     transfer: Transfer
     condition: str  # of a conditional transfer, as in the mnemonic; else ""
     fusion: Fusion

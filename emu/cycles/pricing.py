@@ -30,6 +30,8 @@ class Price:
     reads: tuple[str, ...]
     addresses: tuple[str, ...]
     writes: tuple[str, ...]
+    needs_stack: bool  # reads the stack pointer itself: after a push, it has to be added up
+    sets_stack: bool
     is_known: bool  # false: its form is in no table
 
 
@@ -48,13 +50,15 @@ def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
     if instruction.stack and mnemonic != "leave":
         _drop(ports, _INTEGER_PORTS)  # the stack engine adds to rsp before renaming
         micro_ops = sum(ports.values())
+    if stores and not loads and latency <= 1:
+        latency = 0.0
     if loads:
         pure = mnemonic.startswith(("mov", "vmov", "pop", "lddqu", "vlddqu"))
         if pure:
             load_latency = max(latency, load_latency) if not stores else load_latency
             latency = 0.0
         else:
-            latency = max(latency - cpu.load_latency, 1.0)
+            latency = max(latency - load_latency - stores, 1.0)
     decoded = micro_ops
     if loads and micro_ops > 1:
         decoded -= 1
@@ -65,10 +69,6 @@ def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
         if mnemonic[0] == "v" or mnemonic in ("cmp", "test"):
             slots += 1
     decoded = slots = max(1, decoded)
-    if mnemonic == "lea" and instruction.form.endswith("three"):
-        latency = float(cpu.slow_lea)
-        if cpu.slow_lea > 1:
-            ports = {2: 1}
     if instruction.is_zeroing:
         ports, latency = {}, 0.0
     elif instruction.is_moving:
@@ -93,8 +93,16 @@ def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
             dict.fromkeys(r for a in instruction.memory for r in (a.base, a.index) if r and r != "rip")
         ),
         writes=instruction.writes,
+        needs_stack="rsp" in instruction.reads
+        or any("rsp" in (a.base, a.index) for a in instruction.memory[: _explicit(instruction)]),
+        sets_stack="rsp" in instruction.writes,
         is_known=is_known,
     )
+
+
+def _explicit(instruction: Instruction) -> int:
+    # The access of a push or pop is its last.
+    return len(instruction.memory) - (1 if instruction.stack else 0)
 
 
 def _drop(ports: dict[int, int], mask: int) -> None:
