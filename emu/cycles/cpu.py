@@ -15,6 +15,7 @@ class Cpu:
     name: str
     issue_width: int  # fused micro-ops that are renamed per cycle
     decoders: int
+    last_waits: bool  # the last decoder leaves what may be fused with its successor
     decoded: int  # micro-ops that the decoders deliver per cycle
     predecoded: int  # instructions per cycle and 16-byte window
     cache_width: int  # micro-ops per cycle from the micro-op cache
@@ -37,6 +38,7 @@ SKYLAKE = Cpu(
     name="skylake",
     issue_width=4,
     decoders=4,
+    last_waits=False,
     decoded=5,
     predecoded=5,
     cache_width=6,
@@ -56,6 +58,7 @@ HASWELL = Cpu(
     name="haswell",
     issue_width=4,
     decoders=4,
+    last_waits=True,
     decoded=4,
     predecoded=5,
     cache_width=4,
@@ -75,6 +78,7 @@ ICELAKE_SERVER = Cpu(
     name="icelake-server",
     issue_width=5,
     decoders=4,
+    last_waits=False,
     decoded=5,
     predecoded=5,
     cache_width=6,

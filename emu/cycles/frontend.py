@@ -47,37 +47,39 @@ def predecode_cycles(prices: Sequence[Price], cpu: Cpu, alignment: int) -> float
     return (sum(cycles) + extra) / copies
 
 
-_DECODE_ROUNDS = 12
+_DECODE_ROUNDS = 48
+_SEQUENCER_WIDTH = 4  # micro-ops per cycle from the microcode sequencer
+_DECODABLE = 4  # an instruction of more micro-ops is microcode
 
 
 def decode_cycles(prices: Sequence[Price], cpu: Cpu) -> float:
     """Give the cycles per copy that the decoders need, copy after copy.
 
-    The first decoder takes everything, the others what is one micro-op.  An instruction
-    that may be fused with a branch waits for its successor: the last decoder cannot take it.
+    The first decoder takes everything, the others what is one micro-op.
     """
     seen: dict[int, tuple[int, int]] = {}
     cycle = 0
-    place = cpu.decoders  # the decoder that comes next; none left in this cycle
+    place = cpu.decoders  # the decoder that comes next; none is left in this cycle
     left = 0
-    for copy in range(_DECODE_ROUNDS * 4):
+    for copy in range(_DECODE_ROUNDS):
         if place in seen:
             first_copy, first_cycle = seen[place]
             return (cycle - first_cycle) / (copy - first_copy)
         seen[place] = copy, cycle
         for p in prices:
-            if p.decoded > 4:
-                # From the microcode sequencer, with the decoders idle.
-                cycle += 1 + -(-p.decoded // 4)
+            if p.decoded > _DECODABLE:
+                cycle += 1 - -p.decoded // _SEQUENCER_WIDTH
                 place = cpu.decoders
                 continue
-            if place >= cpu.decoders or p.is_complex or p.decoded > left:
+            if (
+                place >= cpu.decoders
+                or p.is_complex
+                or p.decoded > left
+                or (cpu.last_waits and place == cpu.decoders - 1 and p.may_fuse)
+            ):
                 cycle += 1
                 place = 0
                 left = cpu.decoded
             place += 1
             left -= p.decoded
-            if p.instruction.transfer is not p.instruction.transfer.NONE:
-                pass
-    first_copy, first_cycle = seen[cpu.decoders]
-    return (cycle - first_cycle) / (_DECODE_ROUNDS * 4)
+    return cycle / _DECODE_ROUNDS

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from emu.cycles.cpu import Cpu
-from emu.cycles.instruction import Instruction, Transfer
+from emu.cycles.instruction import Fusion, Instruction
 from emu.cycles.tables import Entry, Table
 
 # Before the tables, so that a form that none knows is never free: one micro-op on any of
@@ -24,6 +24,7 @@ class Price:
     ports: tuple[tuple[int, int], ...]
     divider: int  # cycles
     serialises: int  # cycles in which nothing else happens
+    may_fuse: bool  # with a branch that may follow
     is_complex: bool  # only the first decoder takes it
     latency: float  # from its registers to its result
     load_latency: float  # from its address to the loaded value
@@ -85,6 +86,7 @@ def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
         ports=tuple(ports.items()),
         divider=entry.divider,
         serialises=0,
+        may_fuse=instruction.fusion is not Fusion.NONE,
         is_complex=decoded > 1,
         latency=latency,
         load_latency=load_latency,
