@@ -1,21 +1,64 @@
-"""From bytes to neutral instructions.  Capstone does the work; its slips are mended here."""
+"""From bytes to neutral instructions."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import capstone
 from capstone import x86
 
-from emu.cycles.instruction import Access, Fusion, Instruction, Result, Transfer
+from emu.cycles.effects import (
+    accesses_of,
+    flags_of,
+    registers_of,
+    result_of,
+    whole_register,
+)
+from emu.cycles.forms import (
+    HIGH_BYTES,
+    changes_length,
+    form_of,
+    is_vector_encoded,
+    last_opcode_offset,
+    opcode_offset,
+)
+from emu.cycles.instruction import Access, Fusion, Instruction, Transfer
 
-LONGEST = 15  # bytes of one instruction
+_MEMO_LIMIT = 1 << 15  # instructions, some 50 MB
 
-_MEMO_LIMIT = 1 << 16  # instructions; about 100 MB
+# Their result does not depend on what the operands hold when both are one register: Intel,
+# Optimization Reference Manual, 3.5.1.7, "Clearing Registers and Dependency Breaking Idioms".
+_ZEROING = frozenset(
+    """xor sub pxor xorps xorpd psubb psubw psubd psubq pcmpgtb pcmpgtw pcmpgtd pcmpgtq
+    vpxor vxorps vxorpd vpsubb vpsubw vpsubd vpsubq vpcmpgtb vpcmpgtw vpcmpgtd
+    vpcmpgtq""".split()
+)
+# The same, but the ones that they write are made by a port.
+_ONES = frozenset(
+    """pcmpeqb pcmpeqw pcmpeqd pcmpeqq vpcmpeqb vpcmpeqw vpcmpeqd vpcmpeqq""".split()
+)
+# Candidates for move elimination: Intel, Optimization Reference Manual, 2.4.3.1 (Haswell:
+# "mov" of 32 and 64 bits, "movzx" from low bytes, vector moves).
+_MOVES = frozenset(
+    """mov movzx movaps movups movapd movupd movdqa movdqu
+    vmovaps vmovups vmovapd vmovupd vmovdqa vmovdqu""".split()
+)
+_FUSIONS = {
+    "test": Fusion.ALL,
+    "and": Fusion.ALL,
+    "cmp": Fusion.CARRY,
+    "add": Fusion.CARRY,
+    "sub": Fusion.CARRY,
+    "inc": Fusion.ZERO,
+    "dec": Fusion.ZERO,
+}
+_PUSHES = frozenset("push call pushf pushfd pushfq pushaw pushal".split())
+_POPS = frozenset("pop ret popf popfd popfq popaw popal".split())
+_COUNTED_BRANCHES = frozenset("jcxz jecxz jrcxz loop loope loopne".split())
+_TRANSFERS = frozenset("jmp ljmp call lcall ret retf retfq iret iretd iretq".split())
 
 
 class Undecodable(ValueError):
-    """Some bytes are no instruction."""
+    """Some bytes are no instruction; those before `offset` are."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(f"no instruction at byte {offset}")
@@ -50,7 +93,8 @@ class Decoder:
 
     def text(self, code: bytes) -> list[str]:
         """Give each instruction as an assembler would write it."""
-        return [f"{name} {rest}".strip() for _, _, name, rest in self._engine.disasm_lite(code, 0)]
+        lines = self._engine.disasm_lite(code, 0)
+        return [f"{name} {operands}".strip() for _, _, name, operands in lines]
 
     def _decode_one(self, own: bytes) -> Instruction:
         self._engine.detail = True
@@ -58,7 +102,7 @@ class Decoder:
             (raw,) = self._engine.disasm(own, 0)
             return _neutral(raw, own, is_amd64=self.is_amd64)
         finally:
-            self._engine.detail = False
+            self._engine.detail = False  # lengths come faster without
 
 
 def decoder_for(*, is_amd64: bool) -> Decoder:
@@ -67,485 +111,103 @@ def decoder_for(*, is_amd64: bool) -> Decoder:
     return Decoder(is_amd64, capstone.Cs(capstone.CS_ARCH_X86, mode), {})
 
 
-_PREFIXES = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
-
-# Opcodes of the one-byte map whose immediate is 16 bits with an operand-size prefix, 32
-# without: the predecoder takes three cycles more over these (Intel, Optimization Reference
-# Manual, 3.4.2.3).  0xF7 has one only where it is `test`.
-_WORD_IMMEDIATES = frozenset(b"\x05\x0d\x15\x1d\x25\x2d\x35\x3d\x68\x69\x81\xa9\xc7") | frozenset(
-    range(0xB8, 0xC0)
-)
-
-# Results that do not depend on what the operands hold when both are one register (Intel,
-# Optimization Reference Manual, 3.5.1.7, "Clearing Registers and Dependency Breaking
-# Idioms").
-_ZEROING = frozenset(
-    """xor sub pxor xorps xorpd psubb psubw psubd psubq pcmpgtb pcmpgtw pcmpgtd pcmpgtq
-    vpxor vxorps vxorpd vpsubb vpsubw vpsubd vpsubq vpcmpgtb vpcmpgtw vpcmpgtd vpcmpgtq""".split()
-)
-_ONES = frozenset(
-    "pcmpeqb pcmpeqw pcmpeqd vpcmpeqb vpcmpeqw vpcmpeqd vpcmpeqq pcmpeqq".split()
-)
-_MOVES = frozenset(
-    """mov movzx movsxd movaps movups movapd movupd movdqa movdqu
-    vmovaps vmovups vmovapd vmovupd vmovdqa vmovdqu""".split()
-)
-# They write part of an xmm register, or the compiler's false dependency: the old content
-# is an input (Intel, Optimization Reference Manual, 3.5.1.8 and erratum HSD146 for bit counts).
-_MERGES = frozenset(
-    """cvtsi2sd cvtsi2ss cvtss2sd cvtsd2ss sqrtss sqrtsd rcpss rsqrtss roundsd roundss
-    movlps movhps movlpd movhpd bsf bsr""".split()
-)
-_FALSE_INPUTS = frozenset("popcnt lzcnt tzcnt".split())
-
-_CARRY = (
-    x86.X86_EFLAGS_MODIFY_CF
-    | x86.X86_EFLAGS_RESET_CF
-    | x86.X86_EFLAGS_SET_CF
-    | x86.X86_EFLAGS_UNDEFINED_CF
-)
-_OTHERS = (
-    x86.X86_EFLAGS_MODIFY_ZF
-    | x86.X86_EFLAGS_MODIFY_SF
-    | x86.X86_EFLAGS_MODIFY_OF
-    | x86.X86_EFLAGS_MODIFY_PF
-    | x86.X86_EFLAGS_RESET_OF
-    | x86.X86_EFLAGS_RESET_ZF
-    | x86.X86_EFLAGS_RESET_SF
-)
-_TEST_OTHERS = (
-    x86.X86_EFLAGS_TEST_ZF
-    | x86.X86_EFLAGS_TEST_SF
-    | x86.X86_EFLAGS_TEST_OF
-    | x86.X86_EFLAGS_TEST_PF
-)
-
-_FUSIONS = {
-    "test": Fusion.ALL,
-    "and": Fusion.ALL,
-    "cmp": Fusion.CARRY,
-    "add": Fusion.CARRY,
-    "sub": Fusion.CARRY,
-    "inc": Fusion.ZERO,
-    "dec": Fusion.ZERO,
-}
-
-
-def _whole_register(name: str) -> str:
-    """Name the register that `name` is a part of; "" for the instruction pointer."""
-    if name[:2] in ("xm", "ym", "zm"):
-        return "v" + name[3:]
-    if name in _PARTS:
-        return _PARTS[name]
-    if name[0] == "r" and name[1:2].isdigit():
-        return name.rstrip("bwd")
-    return name
-
-
-# "" for what is no register to wait for; flags are told by `_flags`.
-_PARTS: dict[str, str] = dict.fromkeys(
-    ("rip", "eip", "ip", "rflags", "eflags", "flags", "riz", "eiz"), ""
-)
-for _letter in "abcd":
-    for _pattern in ("{}l", "{}h", "{}x", "e{}x", "r{}x"):
-        _PARTS[_pattern.format(_letter)] = f"r{_letter}x"
-for _pair in ("si", "di", "bp", "sp"):
-    for _pattern in ("{}l", "{}", "e{}", "r{}"):
-        _PARTS[_pattern.format(_pair)] = f"r{_pair}"
-
-_WHOLE: dict[int, str] = {}
-
-
-def _neutral(raw: Any, own: bytes, *, is_amd64: bool) -> Instruction:
+def _neutral(raw: Any, code: bytes, *, is_amd64: bool) -> Instruction:
     mnemonic = raw.insn_name()
-    name_of: Callable[[int], str] = raw.reg_name
     operands = raw.operands
-    opcode_at = opcode_offset(own, is_amd64=is_amd64)
-    prefixes = own[:opcode_at]
-    opcode = own[opcode_at]
-    is_vector_code = _is_vex(own, opcode_at, is_amd64=is_amd64)
-
-    def whole(register: int) -> str:
-        found = _WHOLE.get(register)
-        if found is None:
-            found = _WHOLE[register] = _whole_register(name_of(register))
-        return found
-
-    registers = [o for o in operands if o.type == x86.X86_OP_REG]
-    stack = _stack_change(mnemonic, opcode, is_amd64=is_amd64)
-    memory = _accesses(raw, mnemonic, operands, whole)
-    is_zeroing = (
-        mnemonic in _ZEROING
-        and len(registers) == len(operands)
-        and operands[-1].reg == operands[-2].reg
-        and operands[0].size >= 4
-    )
-
-    explicit = [whole(o.reg) for o in registers if o.access & capstone.CS_AC_READ]
-    addressing = {r for a in memory for r in (a.base, a.index) if r}
-    all_read, all_written = raw.regs_access()
-    reads: list[str] = []
-    for register in all_read:
-        name = whole(register)
-        # What appears only inside the brackets is an address, not data.
-        if name and (name not in addressing or name in explicit):
-            reads.append(name)
-    writes = [name for name in map(whole, all_written) if name]
-    _mend(mnemonic, operands, whole, reads, writes)
-    if mnemonic == "lea":
-        reads = list(
-            dict.fromkeys(
-                whole(r) for o in operands for r in _address_registers(o) if whole(r)
-            )
-        )
-    flags = _flags(raw, mnemonic, is_vector_code, is_mmx_or_sse=_is_sse(operands, name_of))
-    reads += flags[0]
-    writes += flags[1]
-    if is_zeroing or _breaks_dependency(mnemonic, operands):
+    first = opcode_offset(code, is_amd64=is_amd64)
+    is_vector = is_vector_encoded(code, first, is_amd64=is_amd64)
+    word = 8 if is_amd64 else 4
+    width = operands[0].size if operands else 0
+    memory = accesses_of(raw, mnemonic)
+    reads, writes, advances = registers_of(raw, mnemonic, memory)
+    flags_read, flags_written = flags_of(raw, mnemonic, is_vector=is_vector)
+    reads += flags_read
+    writes += flags_written
+    has_same = _has_same_registers(operands)
+    is_zeroing = mnemonic in _ZEROING and has_same and width >= 4
+    if is_zeroing or (mnemonic in _ONES and has_same):
         reads = []
-    else:
-        for operand in registers:
-            merges = operand.size < 4 and operand.access & capstone.CS_AC_WRITE
-            if merges and mnemonic not in ("movzx",):
-                reads.append(whole(operand.reg))
-        if mnemonic in _MERGES and registers and operands[0].type == x86.X86_OP_REG:
-            reads.append(whole(operands[0].reg))
+    stack = _stack_change(mnemonic, width, word)
     if stack:
-        reads = [r for r in reads if r != "rsp"] if mnemonic not in ("leave",) else reads
-        writes = [r for r in writes if r != "rsp"]
-        memory = (*memory, *_stack_access(mnemonic, stack, is_amd64=is_amd64))
-
-    transfer, condition = _transfer(mnemonic)
-    result, addend = _result(mnemonic, operands, memory, name_of, word=8 if is_amd64 else 4)
-    names_stack = any(whole(o.reg) == "rsp" for o in registers) or any(
-        "rsp" in (a.base, a.index) for a in memory[: len(memory) - bool(stack)]
-    )
-    if mnemonic == "lea":
-        names_stack = names_stack or "rsp" in reads
-    two_registers = len(operands) == 2 and len(registers) == 2
+        # The stack engine adds to rsp; what remains is an operand named rsp.
+        named = [whole_register(raw.reg_name(o.reg)) for o in operands if o.type == x86.X86_OP_REG]
+        reads = [r for r in reads if r != "rsp" or (mnemonic == "push" and r in named)]
+        writes = [r for r in writes if r != "rsp" or (mnemonic == "pop" and r in named)]
+        memory += (_stack_access(stack),)
+    elif mnemonic == "leave":
+        reads, writes = ["rbp"], ["rbp", "rsp"]
+        memory = (Access("rbp", "", 1, 0, "", word, loads=True, stores=False),)
     has_immediate = any(o.type == x86.X86_OP_IMM for o in operands)
-    fusion = _FUSIONS.get(mnemonic, Fusion.NONE)
-    # No fusion with both an immediate and memory, or with a result in memory.
-    if memory and (has_immediate or any(a.stores for a in memory)):
-        fusion = Fusion.NONE
+    result, addend = result_of(raw, mnemonic, word=word)
+    transfer = _transfer_of(mnemonic)
     return Instruction(
-        size=len(own),
-        opcode_at=_last_opcode_byte(own, opcode_at, is_vector_code),
-        changes_length=_changes_length(own, opcode_at, opcode, is_vector_code),
-        form=form_of(raw, own, opcode_at),
+        code=code,
+        opcode_at=last_opcode_offset(code, first, is_vector=is_vector),
+        changes_length=changes_length(code, first, is_vector=is_vector),
+        form=form_of(raw, code, first),
         mnemonic=mnemonic,
         reads=tuple(dict.fromkeys(reads)),
         writes=tuple(dict.fromkeys(writes)),
+        advances=tuple(advances),
         memory=memory,
         stack=stack,
-        width=operands[0].size if operands else 0,
-        is_moving=mnemonic in _MOVES
-        and two_registers
-        and operands[0].size >= 4
-        and _moves_whole(mnemonic, operands, name_of),
+        width=width,
+        is_moving=mnemonic in _MOVES and _is_plain_move(raw, mnemonic),
         is_zeroing=is_zeroing,
-        names_stack=names_stack,
-        has_immediate=has_immediate,
-        is_locked=0xF0 in prefixes or (mnemonic == "xchg" and bool(memory)),
-        repeats=bool({0xF2, 0xF3} & set(prefixes)) and opcode in _STRING,
+        is_locked=0xF0 in code[:first] or (mnemonic == "xchg" and bool(memory)),
         result=result,
         addend=addend,
         transfer=transfer,
-        condition=condition,
-        fusion=fusion,
+        condition=mnemonic[1:] if transfer is Transfer.CONDITIONAL else "",
+        fusion=_fusion_of(mnemonic, memory, has_immediate=has_immediate),
     )
 
 
-_STRING = frozenset(b"\x6c\x6d\x6e\x6f\xa4\xa5\xa6\xa7\xaa\xab\xac\xad\xae\xaf")
-
-
-def form_of(raw: Any, own: bytes, opcode_at: int) -> str:
-    """Name the instruction form: what the tables tell apart."""
-    kinds = [_kind(raw, operand) for operand in raw.operands]
-    opcode = own[opcode_at]
-    mnemonic = raw.insn_name()
-    if opcode in (0xD0, 0xD1):
-        kinds[-1] = "1"
-    elif (opcode < 0x40 and opcode & 7 in (4, 5)) or opcode in (0xA8, 0xA9):
-        kinds[0] = "a" + kinds[0][1:]  # the short form with the accumulator
-    if mnemonic == "lea" and raw.operands[1].mem.base:
-        place = raw.operands[1].mem
-        if raw.reg_name(place.base) in ("rip", "eip"):
-            kinds[1] = "rip"
-        elif place.index and (place.disp or raw.reg_name(place.base) in _NEEDS_DISPLACEMENT):
-            kinds[1] = "three"
-    registers = [o.reg for o in raw.operands if o.type == x86.X86_OP_REG]
-    same = (
-        "="
-        if len(registers) >= 2
-        and len(registers) == len(raw.operands)
-        and registers[-1] == registers[-2]
-        else ""
-    )
-    repeat = "rep " if opcode in _STRING and {0xF2, 0xF3} & set(own[:opcode_at]) else ""
-    return f"{repeat}{mnemonic} {','.join(kinds)}{same}".strip()
-
-
-# With an index these bases are encoded with a displacement, if only of zero.
-_NEEDS_DISPLACEMENT = ("rbp", "ebp", "r13", "r13d")
-
-
-def _kind(raw: Any, operand: Any) -> str:
-    if operand.type == x86.X86_OP_IMM:
-        return "i"
-    bits = operand.size * 8
-    if operand.type == x86.X86_OP_MEM:
-        return f"m{bits}"
-    name = raw.reg_name(operand.reg)
-    if name in ("ah", "bh", "ch", "dh"):
-        return "h8"
-    if name[:2] in ("xm", "ym", "zm"):
-        return name[0]
-    if name[:2] in ("mm", "st", "cr", "dr"):
-        return name[:2]
-    if name in ("cs", "ds", "es", "fs", "gs", "ss"):
-        return "sr"
-    if name[0] == "k":
-        return "k"
-    if name == "cl" and operand.access == capstone.CS_AC_READ and _counts(raw):
-        return "cl"
-    return f"r{bits}"
-
-
-def _counts(raw: Any) -> bool:
-    return raw.insn_name() in _SHIFTS
-
-
-_SHIFTS = frozenset("shl shr sar rol ror rcl rcr shld shrd sal".split())
-
-
-def opcode_offset(own: bytes, *, is_amd64: bool) -> int:
-    at = 0
-    while at < len(own) - 1 and own[at] in _PREFIXES:
-        at += 1
-    if is_amd64 and at < len(own) - 1 and own[at] & 0xF0 == 0x40:
-        at += 1
-    return at
-
-
-def _last_opcode_byte(own: bytes, opcode_at: int, is_vector_code: bool) -> int:
-    opcode = own[opcode_at]
-    if is_vector_code:
-        return opcode_at + {0xC5: 2, 0xC4: 3, 0x62: 4}[opcode]
-    if opcode != 0x0F:
-        return opcode_at
-    return opcode_at + (2 if own[opcode_at + 1] in (0x38, 0x3A) else 1)
-
-
-def _is_vex(own: bytes, opcode_at: int, *, is_amd64: bool) -> bool:
-    opcode = own[opcode_at]
-    if opcode not in (0xC4, 0xC5, 0x62) or opcode_at + 1 >= len(own):
-        return False
-    return is_amd64 or own[opcode_at + 1] >= 0xC0
-
-
-def _is_sse(operands: Any, name_of: Callable[[int], str]) -> bool:
-    return any(
-        o.type == x86.X86_OP_REG and name_of(o.reg)[:2] in ("xm", "ym", "zm", "mm")
-        for o in operands
+def _has_same_registers(operands: Any) -> bool:
+    return (
+        len(operands) >= 2
+        and all(o.type == x86.X86_OP_REG for o in operands)
+        and operands[-1].reg == operands[-2].reg
     )
 
 
-def _changes_length(own: bytes, opcode_at: int, opcode: int, is_vector_code: bool) -> bool:
-    if 0x66 not in own[:opcode_at] or is_vector_code:
+def _fusion_of(mnemonic: str, memory: tuple[Access, ...], *, has_immediate: bool) -> Fusion:
+    # Not with a result in memory, nor with memory and an immediate at once.
+    if memory and (has_immediate or memory[0].stores):
+        return Fusion.NONE
+    return _FUSIONS.get(mnemonic, Fusion.NONE)
+
+
+def _is_plain_move(raw: Any, mnemonic: str) -> bool:
+    operands = raw.operands
+    if len(operands) != 2 or any(o.type != x86.X86_OP_REG for o in operands):
         return False
-    if opcode == 0xF7:
-        return (own[opcode_at + 1] >> 3) & 7 < 2
-    # With REX.W the prefix changes nothing.
-    is_wide = opcode_at > 0 and own[opcode_at - 1] & 0xF8 == 0x48
-    return opcode in _WORD_IMMEDIATES and not is_wide
-
-
-def _address_registers(operand: Any) -> tuple[int, ...]:
-    if operand.type != x86.X86_OP_MEM:
-        return ()
-    return tuple(r for r in (operand.mem.base, operand.mem.index) if r)
-
-
-def _accesses(
-    raw: Any, mnemonic: str, operands: Any, whole: Callable[[int], str]
-) -> tuple[Access, ...]:
-    if mnemonic in ("lea", "nop", "endbr64", "endbr32") or mnemonic.startswith("prefetch"):
-        return ()
-    found = []
-    for operand in operands:
-        if operand.type != x86.X86_OP_MEM:
-            continue
-        place = operand.mem
-        base = "rip" if place.base and not whole(place.base) else ""
-        loads = bool(operand.access & capstone.CS_AC_READ)
-        stores = bool(operand.access & capstone.CS_AC_WRITE)
-        if mnemonic.startswith("cmpxchg"):
-            stores = True
-        if mnemonic in ("shld", "shrd", "bts", "btr", "btc", "xadd", "not", "neg", "inc", "dec"):
-            loads = stores = True
-        segment = raw.reg_name(place.segment) if place.segment else ""
-        found.append(
-            Access(
-                base=base or (whole(place.base) if place.base else ""),
-                index=whole(place.index) if place.index else "",
-                scale=place.scale if place.index else 1,
-                displacement=place.disp,
-                segment=segment if segment in ("fs", "gs") else "",
-                size=operand.size,
-                loads=loads,
-                stores=stores,
-            )
-        )
-    return tuple(found)
-
-
-def _mend(
-    mnemonic: str,
-    operands: Any,
-    whole: Callable[[int], str],
-    reads: list[str],
-    writes: list[str],
-) -> None:
-    # Capstone 5 does not know what these write.
-    if mnemonic == "cmpxchg":
-        writes += ["rax"]
-        if operands[0].type == x86.X86_OP_REG:
-            writes.append(whole(operands[0].reg))
-            reads.append(whole(operands[0].reg))
-    elif mnemonic.startswith("cmov"):
-        reads.append(whole(operands[0].reg))
-    elif mnemonic == "xadd":
-        for operand in operands:
-            if operand.type == x86.X86_OP_REG:
-                reads.append(whole(operand.reg))
-                writes.append(whole(operand.reg))
-
-
-def _flags(
-    raw: Any, mnemonic: str, is_vector_code: bool, *, is_mmx_or_sse: bool
-) -> tuple[list[str], list[str]]:
-    reads: list[str] = []
-    writes: list[str] = []
-    if is_mmx_or_sse or is_vector_code:
-        # The flag bits that capstone gives of these are those of other instructions.
-        if mnemonic.removeprefix("v") in _COMPARES:
-            writes += ["cf", "flags"]
-        if mnemonic in _VEX_INTEGER:
-            writes += ["cf", "flags"]
-        return reads, writes
-    if mnemonic[0] == "f" and mnemonic not in ("fcomi", "fucomi", "fcomip", "fucomip"):
-        if mnemonic.startswith("fcmov"):
-            reads += ["cf", "flags"]
-        return reads, writes
-    bits = raw.eflags
-    if bits & x86.X86_EFLAGS_TEST_CF or mnemonic in ("adc", "sbb", "rcl", "rcr", "cmc"):
-        reads.append("cf")
-    if bits & _TEST_OTHERS:
-        reads.append("flags")
-    if mnemonic in _STRINGS_WITHOUT_FLAGS:
-        return reads, writes
-    if bits & _CARRY and mnemonic not in ("inc", "dec"):
-        writes.append("cf")
-    if bits & _OTHERS and mnemonic != "bt":
-        writes.append("flags")
-    if mnemonic == "cmpxchg":
-        writes += ["cf", "flags"]
-    if mnemonic.startswith("popf"):
-        writes += ["cf", "flags"]
-    if mnemonic.startswith("pushf") or mnemonic == "lahf":
-        reads += ["cf", "flags"]
-    return reads, writes
-
-
-_COMPARES = frozenset(
-    "comiss comisd ucomiss ucomisd ptest testps testpd pcmpestri pcmpistri".split()
-)
-_VEX_INTEGER = frozenset("andn bextr blsi blsmsk blsr bzhi".split())
-_STRINGS_WITHOUT_FLAGS = frozenset(
-    "movsb movsw movsd movsq stosb stosw stosd stosq lodsb lodsw lodsd lodsq".split()
-)
-
-
-def _breaks_dependency(mnemonic: str, operands: Any) -> bool:
-    if len(operands) < 2 or any(o.type != x86.X86_OP_REG for o in operands):
-        return False
-    return mnemonic in _ONES and operands[-1].reg == operands[-2].reg
-
-
-def _moves_whole(mnemonic: str, operands: Any, name_of: Callable[[int], str]) -> bool:
+    target, source = (raw.reg_name(o.reg) for o in operands)
+    if whole_register(target) == whole_register(source):
+        return False  # onto itself: it is executed
     if mnemonic == "movzx":
-        return bool(operands[1].size == 1) and name_of(operands[1].reg) not in (
-            "ah",
-            "bh",
-            "ch",
-            "dh",
-        )
-    if mnemonic == "movsxd":
-        return False
-    if operands[0].reg == operands[1].reg:
-        return False  # it clears the upper half, and is executed
-    general = operands[0].size <= 8
-    return bool(operands[0].size == operands[1].size) and (not general or operands[1].size >= 4)
+        return bool(operands[1].size == 1 and operands[0].size >= 4) and source not in HIGH_BYTES
+    return bool(operands[0].size == operands[1].size >= 4)
 
 
-def _stack_change(mnemonic: str, opcode: int, *, is_amd64: bool) -> int:
-    word = 8 if is_amd64 else 4
-    if mnemonic in ("push", "call", "pushf", "pushfq", "pushfd"):
-        return -word
-    if mnemonic in ("pop", "ret", "leave", "popf", "popfq", "popfd"):
-        return word
-    return 0
+def _stack_change(mnemonic: str, width: int, word: int) -> int:
+    words = 8 if mnemonic in ("pushaw", "pushal", "popaw", "popal") else 1
+    if (width == 2 and mnemonic in ("push", "pop")) or mnemonic in ("pushf", "popf", "pushaw", "popaw"):
+        word = 2
+    if mnemonic in _PUSHES:
+        return -word * words
+    return word * words if mnemonic in _POPS else 0
 
 
-def _stack_access(mnemonic: str, stack: int, *, is_amd64: bool) -> tuple[Access, ...]:
-    word = 8 if is_amd64 else 4
-    if mnemonic == "leave":
-        return (Access("rbp", "", 1, 0, "", word, loads=True, stores=False),)
+def _stack_access(stack: int) -> Access:
     if stack < 0:
-        return (Access("rsp", "", 1, -word, "", word, loads=False, stores=True),)
-    return (Access("rsp", "", 1, 0, "", word, loads=True, stores=False),)
+        return Access("rsp", "", 1, stack, "", -stack, loads=False, stores=True)
+    return Access("rsp", "", 1, 0, "", stack, loads=True, stores=False)
 
 
-def _result(
-    mnemonic: str,
-    operands: Any,
-    memory: tuple[Access, ...],
-    name_of: Callable[[int], str],
-    *,
-    word: int,
-) -> tuple[Result, int]:
-    if mnemonic in _UNFORESEEN:
-        return Result.UNKNOWN, 0
-    if not operands or operands[0].size != word:
-        return Result.FUNCTION, 0
-    last = operands[-1]
-    if mnemonic in ("mov", "push", "pop") and last.type != x86.X86_OP_IMM:
-        return Result.COPY, 0
-    if operands[0].type != x86.X86_OP_REG:
-        return Result.FUNCTION, 0
-    if mnemonic in ("add", "sub") and last.type == x86.X86_OP_IMM:
-        return Result.SUM, last.imm if mnemonic == "add" else -last.imm
-    if mnemonic in ("inc", "dec"):
-        return Result.SUM, 1 if mnemonic == "inc" else -1
-    if mnemonic == "lea" and last.mem.base and not last.mem.index:
-        if name_of(last.mem.base) not in ("rip", "eip"):
-            return Result.SUM, last.mem.disp
-    return Result.FUNCTION, 0
-
-
-_UNFORESEEN = frozenset("rdtsc rdtscp rdrand rdseed cpuid rdpmc xgetbv in insb insw insd".split())
-
-
-def _transfer(mnemonic: str) -> tuple[Transfer, str]:
-    if mnemonic == "jmp":
-        return Transfer.JUMP, ""
-    if mnemonic in ("jcxz", "jecxz", "jrcxz", "loop", "loope", "loopne"):
-        return Transfer.CONDITIONAL, ""
-    if mnemonic[0] == "j":
-        return Transfer.CONDITIONAL, mnemonic[1:]
-    if mnemonic in ("call", "lcall"):
-        return Transfer.CALL, ""
-    if mnemonic in ("ret", "retf", "retfq", "iret", "iretd", "iretq"):
-        return Transfer.RETURN, ""
-    return Transfer.NONE, ""
+def _transfer_of(mnemonic: str) -> Transfer:
+    if mnemonic in _TRANSFERS:
+        return Transfer.OTHER
+    if mnemonic[0] == "j" or mnemonic in _COUNTED_BRANCHES:
+        return Transfer.CONDITIONAL
+    return Transfer.NONE

@@ -1,8 +1,8 @@
 """The front end: how fast instructions become micro-ops.
 
 Two ways lead there.  Code that runs for the first time (and a block that is unrolled as in
-the measurements) is predecoded and decoded; what has run before comes from the micro-op
-cache, or from the loop buffer.
+the measurements) is predecoded and decoded.  What has run before comes from the micro-op
+cache, or from the loop buffer where there is one.
 """
 
 from collections.abc import Sequence
@@ -13,73 +13,89 @@ from emu.cycles.pricing import Price
 
 _WINDOW = 16  # bytes that are predecoded together
 _LENGTH_CHANGE = 3  # cycles: Intel, Optimization Reference Manual, 3.4.2.3
+_MOST_ROUNDS = 48
+_SEQUENCER_WIDTH = 4  # micro-ops per cycle from the microcode sequencer
+_DECODABLE = 4  # an instruction of more micro-ops is microcode
 
 
-def predecode_cycles(prices: Sequence[Price], cpu: Cpu, alignment: int) -> float:
-    """Give the cycles per copy that the predecoder needs, copy after copy.
+def predecode_cycles(
+    prices: Sequence[Price], cpu: Cpu, alignment: int, *, unrolled: bool
+) -> float:
+    """Give the cycles that the predecoder needs: per copy if unrolled, else of one copy.
 
-    Every window takes a cycle for each `predecoded` instructions that end in it, or that
-    have their opcode in it and their end in the next.  A prefix that changes a length
-    stalls for three cycles, which hide behind further cycles of the window before.
+    A window takes a cycle for each `predecoded` instructions that end in it, or have their
+    opcode in it and end in the next (Abel and Reineke, 4.1).  A prefix that changes a length
+    stalls for three cycles; what the window before takes longer than one hides of these.
     """
     length = sum(p.instruction.size for p in prices)
-    copies = _WINDOW // gcd(length, _WINDOW)
-    total = length * copies
-    windows = total // _WINDOW
+    begin = alignment % _WINDOW
+    if unrolled:
+        copies = _WINDOW // gcd(length, _WINDOW)
+        windows = length * copies // _WINDOW
+    else:
+        copies = 1
+        windows = -(-(begin + length) // _WINDOW)
     counts = [0] * windows
     stalls = [0] * windows
-    at = alignment % _WINDOW
+    at = begin
     for _ in range(copies):
         for p in prices:
             instruction = p.instruction
-            last = (at + instruction.size - 1) // _WINDOW % windows
-            first = (at + instruction.opcode_at) // _WINDOW % windows
-            counts[last] += 1
-            if first != last:
-                counts[first] += 1
-            if instruction.changes_length:
-                stalls[first] += _LENGTH_CHANGE
+            opcode_in = (at + instruction.opcode_at) // _WINDOW % windows
             at += instruction.size
+            ends_in = (at - 1) // _WINDOW % windows
+            counts[ends_in] += 1
+            if opcode_in != ends_in:
+                counts[opcode_in] += 1
+            if instruction.changes_length:
+                stalls[opcode_in] += _LENGTH_CHANGE
     cycles = [max(1, -(-count // cpu.predecoded)) for count in counts]
-    extra = sum(
-        max(0, stall - (cycles[i - 1] - 1)) for i, stall in enumerate(stalls) if stall
+    stalled = sum(
+        max(0, stall - (cycles[number - 1] - 1))
+        for number, stall in enumerate(stalls)
+        if stall
     )
-    return (sum(cycles) + extra) / copies
-
-
-_DECODE_ROUNDS = 48
-_SEQUENCER_WIDTH = 4  # micro-ops per cycle from the microcode sequencer
-_DECODABLE = 4  # an instruction of more micro-ops is microcode
+    return (sum(cycles) + stalled) / copies
 
 
 def decode_cycles(prices: Sequence[Price], cpu: Cpu) -> float:
     """Give the cycles per copy that the decoders need, copy after copy.
 
-    The first decoder takes everything, the others what is one micro-op.
+    The first decoder takes everything, the others what is one micro-op.  Copies are followed
+    until one begins at a decoder where another began.
     """
     seen: dict[int, tuple[int, int]] = {}
     cycle = 0
     place = cpu.decoders  # the decoder that comes next; none is left in this cycle
-    left = 0
-    for copy in range(_DECODE_ROUNDS):
+    left = 0  # micro-ops that this cycle can still deliver
+    for copy in range(_MOST_ROUNDS):
         if place in seen:
             first_copy, first_cycle = seen[place]
             return (cycle - first_cycle) / (copy - first_copy)
         seen[place] = copy, cycle
         for p in prices:
             if p.decoded > _DECODABLE:
-                cycle += 1 - -p.decoded // _SEQUENCER_WIDTH
+                cycle += 1 - -p.decoded // _SEQUENCER_WIDTH  # one to switch over
                 place = cpu.decoders
                 continue
-            if (
-                place >= cpu.decoders
-                or p.is_complex
-                or p.decoded > left
-                or (cpu.last_waits and place == cpu.decoders - 1 and p.may_fuse)
-            ):
+            waits = cpu.last_waits and p.may_fuse and place == cpu.decoders - 1
+            if place >= cpu.decoders or p.is_complex or p.decoded > left or waits:
                 cycle += 1
                 place = 0
                 left = cpu.decoded
             place += 1
             left -= p.decoded
-    return cycle / _DECODE_ROUNDS
+    return cycle / _MOST_ROUNDS
+
+
+def loop_cycles(slots: int, cpu: Cpu) -> float:
+    """Give the cycles per round that a loop of so many micro-ops needs to be delivered.
+
+    A round takes at least a cycle, for the taken branch.  The loop buffer does not issue
+    the end of one round and the begin of the next in one cycle, but holds several rounds of
+    a short loop: until half of it is full (Agner Fog, The microarchitecture, 9.7).
+    """
+    if not slots <= cpu.loop_buffer:
+        return max(1.0, slots / cpu.issue_width, slots / cpu.cache_width)
+    rounds = max(1, cpu.loop_buffer // 2 // max(slots, 1))
+    return max(1.0, -(-slots * rounds // cpu.issue_width) / rounds)

@@ -2,7 +2,7 @@
 
 Registers are names of whole registers (``rax`` stands for ``al`` too, ``v0`` for ``xmm0``);
 ``cf`` is the carry flag and ``flags`` are the other arithmetic flags, which Intel's cores
-rename apart (Intel, Optimization Reference Manual, 3.5.1.6 and 3.5.2.6).
+rename apart (Agner Fog, The microarchitecture, 8.7 and 10.8 "Partial flags access").
 """
 
 from dataclasses import dataclass
@@ -14,21 +14,19 @@ class Transfer(Enum):
 
     NONE = 0
     CONDITIONAL = 1
-    JUMP = 2
-    CALL = 3
-    RETURN = 4
+    OTHER = 2
 
 
 class Fusion(Enum):
-    """What a flag-setting instruction can be fused with when a branch follows directly.
+    """Which conditions an instruction can be fused with when a branch follows it.
 
-    Intel, Optimization Reference Manual, 2.4.2.1 and table "Macro-Fusible Instructions".
+    Intel, Optimization Reference Manual, 2.4.2.1, table "Macro-Fusible Instructions".
     """
 
     NONE = 0
     ALL = 1  # test, and
-    CARRY = 2  # cmp, add, sub: conditions on carry, zero, and signed comparison
-    ZERO = 3  # inc, dec: zero and signed comparison only
+    CARRY = 2  # cmp, add, sub: carry, zero and signed comparison
+    ZERO = 3  # inc, dec: zero and signed comparison
 
 
 class Result(Enum):
@@ -58,27 +56,30 @@ class Access:
 class Instruction:
     """What the model knows of an instruction before it knows the CPU."""
 
-    size: int  # bytes
+    code: bytes
     opcode_at: int  # offset of the last opcode byte, after prefixes and escapes
     changes_length: bool  # a prefix that changes the length of the immediate (LCP)
     form: str  # the key of the CPU tables: mnemonic and kinds of operands
     mnemonic: str
     reads: tuple[str, ...]  # as data; what only makes an address is in `memory`
     writes: tuple[str, ...]
-    memory: tuple[Access, ...]
+    advances: tuple[str, ...]  # address registers that it moves on by itself (movs, ...)
+    memory: tuple[Access, ...]  # that of a push or pop comes last
     stack: int  # what it adds to the stack pointer beside its operands
     width: int  # bytes of the first operand
     is_moving: bool  # copies one register to another: a candidate for move elimination
     is_zeroing: bool  # a zero idiom: reads nothing, whatever it names
-    names_stack: bool  # uses the stack pointer as an explicit operand or in an address
-    has_immediate: bool
     is_locked: bool
-    repeats: bool
     result: Result
     addend: int
     transfer: Transfer
     condition: str  # of a conditional transfer, as in the mnemonic; else ""
     fusion: Fusion
+
+    @property
+    def size(self) -> int:
+        """Give its length in bytes."""
+        return len(self.code)
 
     @property
     def loads(self) -> bool:
@@ -94,3 +95,9 @@ class Instruction:
     def is_indexed(self) -> bool:
         """Tell whether an address has an index register."""
         return any(access.index for access in self.memory)
+
+    @property
+    def names_stack(self) -> bool:
+        """Tell whether it reads the stack pointer other than by being a push or pop."""
+        own = self.memory[:-1] if self.stack else self.memory
+        return "rsp" in self.reads or any("rsp" in (a.base, a.index) for a in own)

@@ -1,167 +1,155 @@
-"""Loop-carried latency: how fast a block can follow itself when its results depend on it.
+"""Loop-carried latency: how fast a block can follow itself when it waits for its own results.
 
-The block is followed for some rounds, as if by a core without limits: a result is ready
-when its inputs are and its latency has passed.  Two accesses meet in memory if their
-addresses are provably the same: every register carries a *value*, a number that stands for
-"this function of those values", and a constant that was added to it.
+The block is followed for some rounds as by a core without limits: a result is ready when its
+inputs are and its latency has passed.  What every round takes longer than the one before
+is what the slowest chain of dependencies through all rounds takes.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from emu.cycles.cpu import Cpu
-from emu.cycles.instruction import Access, Result
+from emu.cycles.instruction import Result
 from emu.cycles.pricing import Price
+from emu.cycles.values import Store, Values
 
 _ROUNDS = 12
-_STORES_KEPT = 24  # per symbolic address
-
+_STEADY = 3  # rounds that take the same: so will all that follow
 # A load from a base register that was itself loaded, plus a small displacement, takes a
-# cycle less: Intel, Optimization Reference Manual, 2.5.5.2 (Sandy Bridge to Skylake).
+# cycle less: Intel, Optimization Reference Manual, 2.5.5.2 (up to Skylake).
 _SHORT_DISPLACEMENT = 2048
-
-Value = tuple[int, int]  # a root and what was added to it
-_NOTHING = (0, 0)
+_NO_STEP = -1
 
 
-class Values:
-    """Which values are provably the same."""
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The slowest chain through all rounds."""
 
-    __slots__ = ("registers", "_roots")
-
-    def __init__(self) -> None:
-        self.registers: dict[str, Value] = {}
-        self._roots: dict[object, int] = {}
-
-    def of(self, register: str) -> Value:
-        """Give the value of a register; at first it has one of its own."""
-        found = self.registers.get(register)
-        if found is None:
-            found = self.registers[register] = self.make(register)
-        return found
-
-    def make(self, what: object) -> Value:
-        """Give the value that stands for `what`."""
-        roots = self._roots
-        root = roots.get(what)
-        if root is None:
-            root = roots[what] = len(roots) + 1
-        return root, 0
+    cycles: float  # per round
+    path: tuple[int, ...]  # the instructions on it, in order; empty if there is none
 
 
-class Memory:
-    """What was stored, by symbolic address."""
+def carried_latency(
+    prices: Sequence[Price], cpu: Cpu, syncs: frozenset[int], *, unrolled: bool
+) -> Carried:
+    """Find the slowest chain.
 
-    __slots__ = ("_stores", "serial", "values")
-
-    def __init__(self, values: Values) -> None:
-        self.values = values
-        self.serial = 0
-        self._stores: dict[object, list[tuple[int, int, float, Value, int]]] = {}
-
-    def locate(self, access: Access) -> tuple[object, int]:
-        """Give the symbolic address of an access: its unknown part and its offset."""
-        values = self.values
-        base, offset = values.of(access.base) if access.base else _NOTHING
-        index = 0
-        if access.index:
-            index, added = values.of(access.index)
-            offset += added * access.scale
-        return (base, index, access.scale, access.segment), offset + access.displacement
-
-    def last_store(self, key: object, place: int, size: int):
-        """Give the last store that overlaps, if any."""
-        for store in reversed(self._stores.get(key, ())):
-            if store[0] < place + size and place < store[0] + store[1]:
-                return store
-        return None
-
-    def store(self, key: object, place: int, size: int, when: float, value: Value) -> None:
-        """Remember a store."""
-        self.serial += 1
-        kept = self._stores.setdefault(key, [])
-        kept.append((place, size, when, value, self.serial))
-        if len(kept) > _STORES_KEPT:
-            del kept[0]
-
-
-def latency_cycles(prices: Sequence[Price], cpu: Cpu, syncs: frozenset[int]) -> float:
-    """Give the cycles per copy that the chain of dependencies through all copies takes."""
+    `syncs` are the instructions before which the stack engine adds to rsp.  Copies of an
+    unrolled block have different addresses for what is relative to the instruction.
+    """
+    count = len(prices)
     ready: dict[str, float] = {}
-    values = Values()
-    memory = Memory(values)
-    ends = [0.0] * (_ROUNDS + 1)
-    blocked = 0.0
+    source: dict[str, int] = {}  # the step that made a register's value
     pointers: set[str] = set()  # registers that were loaded
+    values = Values()
+    parents: list[int] = []
+    blocked = 0.0
+    before = [0.0] * count
+    growth: list[float] = []
+    steady = 0
+    half: list[float] = []
+    at = 0
     for number in range(_ROUNDS):
-        latest = 0.0
-        for n, p in enumerate(prices):
-            i = p.instruction
-            if n in syncs:
+        times = []
+        if not unrolled:
+            at = 0
+        for index, p in enumerate(prices):
+            instruction = p.instruction
+            at += instruction.size
+            step = number * count + index
+            if index in syncs:
                 ready["rsp"] = ready.get("rsp", 0.0) + 1
             address = data = 0.0
-            for r in p.addresses:
-                t = ready.get(r, 0.0)
-                if t > address:
-                    address = t
-            for r in p.reads:
-                t = ready.get(r, 0.0)
-                if t > data:
-                    data = t
+            parent = address_parent = _NO_STEP
+            for register in p.addresses:
+                when = ready.get(register, 0.0)
+                if when > address:
+                    address = when
+                    address_parent = source.get(register, _NO_STEP)
+            for register in p.reads:
+                when = ready.get(register, 0.0)
+                if when > data:
+                    data = when
+                    parent = source.get(register, _NO_STEP)
+            inputs = [values.of(register) for register in p.reads]
             result = data + p.latency
-            inputs = [values.of(r) for r in p.reads]
             targets = []
-            for a in i.memory:
-                key, place = memory.locate(a)
-                if a.loads:
+            for access in instruction.memory:
+                place = values.place_of(access, at)
+                if access.loads:
                     loaded = address + p.load_latency
+                    loaded_parent = address_parent
                     if (
                         cpu.short_load
-                        and not a.index
-                        and a.base in pointers
-                        and 0 <= a.displacement < _SHORT_DISPLACEMENT
-                        and p.instruction.width <= 8
+                        and access.base in pointers
+                        and not access.index
+                        and 0 <= access.displacement < _SHORT_DISPLACEMENT
+                        and instruction.width <= 8
                     ):
                         loaded -= 1
-                    store = memory.last_store(key, place, a.size)
-                    if store is None:
-                        value = values.make((key, place, a.size))
-                    else:
-                        at, size, when, value, serial = store
-                        if at <= place and place + a.size <= at + size:
-                            loaded = max(loaded, when + cpu.forward_latency)
+                    store = values.last_store(place)
+                    inputs.append(values.loaded(place, store))
+                    if store is not None:
+                        if store.covers(place):
+                            forwarded = store.ready + cpu.forward_latency
                         else:
-                            loaded = max(loaded, when, blocked) + cpu.blocked_latency
-                            blocked = loaded
-                        if at != place or size != a.size:
-                            value = values.make((key, place, a.size, serial))
-                    inputs.append(value)
-                    result = max(result, loaded + p.latency)
-                if a.stores:
-                    targets.append((key, place, a.size))
-            if i.result is Result.COPY and len(inputs) == 1:
-                new = inputs[0]
-            elif i.result is Result.SUM and len(inputs) == 1:
-                new = inputs[0][0], inputs[0][1] + i.addend
-            elif i.result is Result.UNKNOWN:
-                new = values.make((number, id(p)))
-            else:
-                new = values.make((id(i), tuple(inputs)))
-            for key, place, size in targets:
-                memory.store(key, place, size, result, new)
-            if i.stack:
-                root, offset = values.of("rsp")
-                values.registers["rsp"] = root, offset + i.stack
-            if i.loads and i.result is not Result.UNKNOWN and p.latency == 0:
-                pointers.update(p.writes)
-            else:
-                pointers.difference_update(p.writes)
-            first = True
-            for r in p.writes:
-                ready[r] = result
-                values.registers[r] = new if first else values.make((r, new))
-                first = False
-            if result > latest:
-                latest = result
-        ends[number + 1] = max(ends[number], latest)
-    half = _ROUNDS // 2
-    return (ends[_ROUNDS] - ends[half]) / (_ROUNDS - half)
+                            # The load waits until the store has left; one after the other.
+                            forwarded = (
+                                max(loaded, store.ready, blocked) + cpu.blocked_latency
+                            )
+                            blocked = forwarded
+                        if forwarded > loaded:
+                            loaded = forwarded
+                            loaded_parent = store.step
+                    if loaded + p.latency > result:
+                        result = loaded + p.latency
+                        parent = loaded_parent
+                if access.stores:
+                    targets.append(place)
+            new = values.result(instruction, inputs, step)
+            for place in targets:
+                values.store(Store(place, new, result, step))
+            values.assign(instruction, new)
+            for register in instruction.advances:
+                ready[register] = ready.get(register, 0.0) + 1
+                source[register] = step
+            is_load = instruction.loads and not p.latency
+            for register in p.writes:
+                ready[register] = result
+                source[register] = step
+                if is_load:
+                    pointers.add(register)
+                else:
+                    pointers.discard(register)
+            times.append(result)
+            parents.append(parent)
+        grown = [now - then for now, then in zip(times, before, strict=True)]
+        before = times
+        steady = steady + 1 if grown == growth else 0
+        growth = grown
+        if steady >= _STEADY:
+            break
+        if number == _ROUNDS // 2 - 1:
+            half = times
+    else:
+        rounds = _ROUNDS - _ROUNDS // 2
+        growth = [(now - then) / rounds for now, then in zip(before, half, strict=True)]
+    cycles = max(growth, default=0.0)
+    if cycles <= 0:
+        return Carried(0.0, ())
+    return Carried(cycles, _path(parents, count, growth.index(cycles)))
+
+
+def _path(parents: list[int], count: int, index: int) -> tuple[int, ...]:
+    """Follow what was waited for, from the last round back, until the chain closes."""
+    step = len(parents) - count + index
+    walked: list[int] = []
+    seen: dict[int, int] = {}
+    while step != _NO_STEP:
+        own = step % count
+        if own in seen:
+            return tuple(reversed(walked[seen[own] :]))
+        seen[own] = len(walked)
+        walked.append(own)
+        step = parents[step]
+    return ()

@@ -1,127 +1,175 @@
 """What an instruction asks of one CPU: slots, micro-ops by ports, and its latencies."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from emu.cycles.cpu import Cpu
-from emu.cycles.instruction import Fusion, Instruction
+from emu.cycles.instruction import Fusion, Instruction, Transfer
 from emu.cycles.tables import Entry, Table
 
-# Before the tables, so that a form that none knows is never free: one micro-op on any of
-# the integer ports for one cycle, besides its accesses.
-_INTEGER_PORTS = 0b1100011
-_LOAD_PORTS = 0b1100
-_ADDRESS_PORTS = 0b10001100
-_DATA_PORT = 0b10000
+_LOCK = "lock"  # the row of the overrides for what a lock adds
+_LOADING = ("mov", "vmov", "pop", "lddqu", "vlddqu", "vbroadcast")
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One instruction on one CPU."""
+    """One instruction on one CPU; or two, if they are fused."""
 
     instruction: Instruction
     decoded: int  # micro-ops that leave the decoders
-    slots: int  # micro-ops that are renamed: after fusion, and coming apart again
-    ports: tuple[tuple[int, int], ...]
+    slots: int  # micro-ops that are renamed: some come apart again before
+    ports: tuple[tuple[int, int], ...]  # (set of ports as a bit mask, micro-ops)
     divider: int  # cycles
     serialises: int  # cycles in which nothing else happens
-    may_fuse: bool  # with a branch that may follow
     is_complex: bool  # only the first decoder takes it
+    may_fuse: bool  # with a branch, if one follows
     latency: float  # from its registers to its result
     load_latency: float  # from its address to the loaded value
     reads: tuple[str, ...]
     addresses: tuple[str, ...]
     writes: tuple[str, ...]
-    needs_stack: bool  # reads the stack pointer itself: after a push, it has to be added up
-    sets_stack: bool
     is_known: bool  # false: its form is in no table
 
 
 def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
     """Work out what one instruction asks of `cpu`."""
-    entry = table.find(instruction.form)
-    is_known = entry is not None
-    if entry is None:
-        entry = _guess(instruction, cpu)
-    loads, stores = instruction.loads, instruction.stores
+    found = table.find(instruction.form)
+    entry = found or _guess(instruction, cpu)
     ports = dict(entry.ports)
-    latency = float(max(entry.latencies))
+    if instruction.stack:
+        # The stack engine adds to rsp before renaming: Intel, Optimization Reference
+        # Manual, 2.4.2.4 "Stack Pointer Tracker".  LLVM has a micro-op for it.
+        _take(ports, cpu.integer_ports)
     micro_ops = sum(ports.values()) or entry.micro_ops
-    load_latency = float(cpu.load_latency)
-    mnemonic = instruction.mnemonic
-    if instruction.stack and mnemonic != "leave":
-        _drop(ports, _INTEGER_PORTS)  # the stack engine adds to rsp before renaming
-        micro_ops = sum(ports.values())
-    if stores and not loads and latency <= 1:
-        latency = 0.0
-    if loads:
-        pure = mnemonic.startswith(("mov", "vmov", "pop", "lddqu", "vlddqu"))
-        if pure:
-            load_latency = max(latency, load_latency) if not stores else load_latency
-            latency = 0.0
-        else:
-            latency = max(latency - load_latency - stores, 1.0)
-    decoded = micro_ops
-    if loads and micro_ops > 1:
-        decoded -= 1
-    if stores and decoded > 1:
-        decoded -= 1
-    slots = decoded
-    if instruction.is_indexed and loads and not stores and micro_ops > 1:
-        if mnemonic[0] == "v" or mnemonic in ("cmp", "test"):
-            slots += 1
-    decoded = slots = max(1, decoded)
-    if instruction.is_zeroing:
+    latency, load_latency = _latencies(instruction, entry, cpu)
+    if instruction.is_zeroing or _is_eliminated(instruction, cpu):
         ports, latency = {}, 0.0
-    elif instruction.is_moving:
-        vector = instruction.form[-1] in "xy" 
-        if cpu.eliminates_vector_moves if vector else cpu.eliminates_moves:
-            ports, latency = {}, 0.0
+    decoded = _fused(instruction, micro_ops)
+    slots = decoded + _comes_apart(instruction, micro_ops)
     reads = instruction.reads
-    if mnemonic in cpu.false_inputs:
+    if instruction.mnemonic in cpu.false_inputs and instruction.writes:
         reads = (*reads, instruction.writes[0])
+    lock = table.find(_LOCK) if instruction.is_locked else None
     return Price(
         instruction=instruction,
         decoded=decoded,
         slots=slots,
         ports=tuple(ports.items()),
         divider=entry.divider,
-        serialises=0,
+        serialises=entry.serialises + (lock.serialises if lock else 0),
+        is_complex=slots > 1,
         may_fuse=instruction.fusion is not Fusion.NONE,
-        is_complex=decoded > 1,
         latency=latency,
         load_latency=load_latency,
         reads=reads,
         addresses=tuple(
-            dict.fromkeys(r for a in instruction.memory for r in (a.base, a.index) if r and r != "rip")
+            dict.fromkeys(
+                register
+                for access in instruction.memory
+                for register in (access.base, access.index)
+                if register not in ("", "rip")
+            )
         ),
         writes=instruction.writes,
-        needs_stack="rsp" in instruction.reads
-        or any("rsp" in (a.base, a.index) for a in instruction.memory[: _explicit(instruction)]),
-        sets_stack="rsp" in instruction.writes,
-        is_known=is_known,
+        is_known=found is not None,
     )
 
 
-def _explicit(instruction: Instruction) -> int:
-    # The access of a push or pop is its last.
-    return len(instruction.memory) - (1 if instruction.stack else 0)
+def fuse(prices: Sequence[Price], cpu: Cpu, alignment: int) -> list[Price]:
+    """Join each pair that the decoders make one micro-op of: Intel, 2.4.2.1, macro-fusion.
+
+    `alignment` is the address of the first instruction modulo 64: a branch at the start of
+    a cache line is not fused.
+    """
+    joined: list[Price] = []
+    at = alignment
+    for own in prices:
+        branch = own.instruction
+        before = joined[-1] if joined else None
+        if (
+            branch.transfer is Transfer.CONDITIONAL
+            and before is not None
+            and branch.condition in _CONDITIONS[before.instruction.fusion]
+            and at % _LINE
+        ):
+            ports = dict(before.ports)
+            _take(ports, cpu.integer_ports)
+            for mask, count in own.ports:
+                ports[mask] = ports.get(mask, 0) + count
+            joined[-1] = replace(before, ports=tuple(ports.items()), may_fuse=False)
+        else:
+            joined.append(own)
+        at += branch.size
+    return joined
 
 
-def _drop(ports: dict[int, int], mask: int) -> None:
-    for own in ports:
-        if own == mask:
-            ports[own] -= 1
-            if not ports[own]:
-                del ports[own]
-            return
+_LINE = 64
+_SIGNED = frozenset(("e", "ne", "l", "ge", "le", "g"))
+_CARRIED = frozenset(("b", "ae", "be", "a"))
+_CONDITIONS: dict[Fusion, frozenset[str]] = {
+    Fusion.NONE: frozenset(),
+    Fusion.ALL: _SIGNED | _CARRIED | {"s", "ns", "p", "np", "o", "no"},
+    Fusion.CARRY: _SIGNED | _CARRIED,
+    Fusion.ZERO: _SIGNED,
+}
+
+
+def _latencies(instruction: Instruction, entry: Entry, cpu: Cpu) -> tuple[float, float]:
+    latency = float(max(entry.latencies))
+    load = float(cpu.load_latency)
+    if not instruction.loads:
+        # What a plain store takes is part of the way to the load that sees it.
+        return (0.0 if instruction.stores and latency <= 1 else latency), load
+    if instruction.mnemonic.startswith(_LOADING):
+        return 0.0, load if instruction.stores else max(latency, load)
+    return max(latency - load - instruction.stores, 1.0), load
+
+
+def _is_eliminated(instruction: Instruction, cpu: Cpu) -> bool:
+    if not instruction.is_moving:
+        return False
+    is_vector = instruction.form[-1] in "xyz"
+    return cpu.eliminates_vector_moves if is_vector else cpu.eliminates_moves
+
+
+def _fused(instruction: Instruction, micro_ops: int) -> int:
+    # A load stays with what uses it, a store's address with its data: Intel, 2.4.2.1,
+    # micro-fusion.
+    if instruction.loads and micro_ops > 1:
+        micro_ops -= 1
+    if instruction.stores and micro_ops > 1:
+        micro_ops -= 1
+    return max(1, micro_ops)
+
+
+def _comes_apart(instruction: Instruction, micro_ops: int) -> int:
+    """Tell how many micro-ops more are renamed because the address has an index.
+
+    Intel, Optimization Reference Manual, 2.3.2.4: what has no place for a third register
+    comes apart.  A load with an operation stays fused if the destination is a source.
+    """
+    if not instruction.is_indexed or not instruction.loads or micro_ops < 2:
+        return 0
+    if instruction.stores:
+        return 0
+    is_vex = instruction.mnemonic[0] == "v"
+    return 1 if is_vex or instruction.mnemonic in ("cmp", "test") else 0
+
+
+def _take(ports: dict[int, int], mask: int) -> None:
+    if mask in ports:
+        ports[mask] -= 1
+        if not ports[mask]:
+            del ports[mask]
 
 
 def _guess(instruction: Instruction, cpu: Cpu) -> Entry:
-    ports = {_INTEGER_PORTS: 1}
+    # A form that no table has is never free: one operation, besides its accesses.
+    ports = {cpu.integer_ports: 1}
     latency = 1
     if instruction.loads:
-        ports[_LOAD_PORTS] = 1
+        ports[cpu.load_ports] = 1
         latency += cpu.load_latency
     if instruction.stores:
-        ports[_ADDRESS_PORTS] = ports[_DATA_PORT] = 1
+        ports[cpu.address_ports] = ports[cpu.data_ports] = 1
     return Entry(sum(ports.values()), (latency,), tuple(ports.items()), 0)

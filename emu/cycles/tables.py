@@ -21,6 +21,7 @@ class Entry:
     latencies: tuple[int, ...]  # of its results, in order; a load is included
     ports: tuple[tuple[int, int], ...]  # (set of ports as a bit mask, micro-ops)
     divider: int  # cycles that it keeps a divider busy
+    serialises: int = 0  # cycles in which nothing else goes on; in overrides only
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,14 @@ def _enter(entries: dict[str, Entry], row: str) -> None:
 
 
 def parse_entry(text: str) -> Entry:
-    """Read the four columns of a row."""
-    micro_ops, latencies, ports, divider = text.split(" ")
+    """Read the columns of a row: four, and one more in overrides that serialise."""
+    micro_ops, latencies, ports, divider, *more = text.split(" ")
     return Entry(
         int(micro_ops),
         tuple(map(int, latencies.split(","))),
         tuple(map(_parse_use, ports.split("+"))) if ports != "-" else (),
         int(divider),
+        int(more[0]) if more else 0,
     )
 
 
