@@ -19,7 +19,7 @@ from emu.cycles.frontend import decode_cycles, loop_cycles, predecode_cycles
 from emu.cycles.instruction import Instruction
 from emu.cycles.latency import carried_latency
 from emu.cycles.ports import port_pressure
-from emu.cycles.pricing import Price, fuse, price
+from emu.cycles.pricing import Price, fuse, price, taken
 from emu.cycles.tables import load_table
 
 BOUNDS = ("predecode", "decode", "issue", "ports", "latency", "divider", "serialise")
@@ -40,11 +40,10 @@ class Cost:
 class Explanation:
     """All figures of a block and what they are made of."""
 
-    lines: tuple[str, ...]
-    prices: tuple[Price, ...]  # of each line
-    fused: tuple[Price, ...]  # after a pair is joined
-    syncs: frozenset[int]  # of `fused`: the stack pointer is added up before
-    uses: tuple[tuple[int, int], ...]
+    lines: tuple[str, ...]  # the instructions
+    prices: tuple[Price, ...]  # of the instructions, or of a pair that is fused
+    syncs: frozenset[int]  # which of `prices` need the stack pointer added up before
+    uses: tuple[tuple[int, int], ...]  # of ports: a set of them, and micro-ops
     unrolled: Cost
     loop: Cost
     once: Cost
@@ -84,7 +83,7 @@ class BlockModel:
         prices = self.prices(code)
         if not prices:
             return _largest({})
-        fused = fuse(prices, self.cpu, alignment)
+        fused = taken(fuse(prices, self.cpu, alignment), self.cpu)
         syncs = stack_syncs(fused, repeated=True)
         carried = carried_latency(fused, self.cpu, syncs, unrolled=False)
         bounds = self._throughput(fused, syncs)
@@ -110,13 +109,11 @@ class BlockModel:
 
     def explain(self, code: bytes, alignment: int = 0) -> Explanation:
         """Give all figures and what they are made of."""
-        prices = self.prices(code)
-        fused = fuse(prices, self.cpu, alignment)
+        fused = fuse(self.prices(code), self.cpu, alignment)
         syncs = stack_syncs(fused, repeated=True)
         return Explanation(
             lines=tuple(self._decode.text(code)),
-            prices=tuple(prices),
-            fused=tuple(fused),
+            prices=tuple(fused),
             syncs=syncs,
             uses=tuple(self._uses(fused, syncs)),
             unrolled=self.unrolled(code, alignment),

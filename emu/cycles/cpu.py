@@ -21,6 +21,7 @@ class Cpu:
     cache_width: int  # micro-ops per cycle from the micro-op cache
     loop_buffer: int  # micro-ops that the loop stream detector holds; 0: it is off
     integer_ports: int  # as bit masks
+    taken_ports: int  # of branches that are taken
     load_ports: int
     address_ports: int  # of stores
     data_ports: int
@@ -47,6 +48,7 @@ SKYLAKE = Cpu(
     cache_width=6,
     loop_buffer=0,  # off by microcode: Intel, specification update, SKL150
     integer_ports=_ports("0156"),
+    taken_ports=_ports("6"),
     load_ports=_ports("23"),
     address_ports=_ports("237"),
     data_ports=_ports("4"),
@@ -68,6 +70,7 @@ HASWELL = Cpu(
     cache_width=4,
     loop_buffer=56,
     integer_ports=_ports("0156"),
+    taken_ports=_ports("6"),
     load_ports=_ports("23"),
     address_ports=_ports("237"),
     data_ports=_ports("4"),
@@ -89,6 +92,7 @@ ICELAKE_SERVER = Cpu(
     cache_width=6,
     loop_buffer=70,
     integer_ports=_ports("0156"),
+    taken_ports=_ports("6"),
     load_ports=_ports("23"),
     address_ports=_ports("78"),
     data_ports=_ports("49"),
@@ -110,6 +114,7 @@ SAPPHIRERAPIDS = Cpu(
     cache_width=8,
     loop_buffer=0,
     integer_ports=_ports("0156a"),
+    taken_ports=_ports("6"),
     load_ports=_ports("23b"),
     address_ports=_ports("78"),
     data_ports=_ports("49"),

@@ -29,6 +29,7 @@ class Price:
     addresses: tuple[str, ...]
     writes: tuple[str, ...]
     is_known: bool  # false: its form is in no table
+    count: int = 1  # instructions
 
 
 def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
@@ -96,11 +97,25 @@ def fuse(prices: Sequence[Price], cpu: Cpu, alignment: int) -> list[Price]:
             _take(ports, cpu.integer_ports)
             for mask, count in own.ports:
                 ports[mask] = ports.get(mask, 0) + count
-            joined[-1] = replace(before, ports=tuple(ports.items()), may_fuse=False)
+            joined[-1] = replace(
+                before, ports=tuple(ports.items()), may_fuse=False, count=2
+            )
         else:
             joined.append(own)
         at += branch.size
     return joined
+
+
+def taken(prices: Sequence[Price], cpu: Cpu) -> list[Price]:
+    """Let the last branch be taken, which not every branch port can do."""
+    if not prices or prices[-1].instruction.transfer is Transfer.NONE and prices[-1].count == 1:
+        return list(prices)
+    last = prices[-1]
+    moved = tuple(
+        (cpu.taken_ports if mask & ~cpu.integer_ports == 0 and mask & cpu.taken_ports else mask, count)
+        for mask, count in last.ports
+    )
+    return [*prices[:-1], replace(last, ports=moved)]
 
 
 _LINE = 64
