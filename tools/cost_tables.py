@@ -20,7 +20,7 @@ from typing import Any
 
 import capstone
 
-from emu.cycles.decode import form_of, opcode_offset
+from emu.cycles.forms import form_of, opcode_offset
 from emu.cycles.tables import FORMAT, TABLES
 
 SOURCE = Path(__file__).with_name("llvm_sched.cpp")
@@ -32,38 +32,46 @@ CPUS = {
 }
 TAIL = bytes.fromhex("1122334455667788")  # displacement and immediate bytes
 
-# ModRM: registers 1 and 2, a register twice, memory by one register, by an index and a
-# displacement, and relative to the instruction.
-PLACES = (b"\xc1", b"\xc0", b"\x01", b"\x44\x0b\x10", b"\x04\x0b", b"\x05")
-
 
 def encodings() -> Iterator[bytes]:
     """Give byte strings that begin with an instruction, plain encodings first."""
-    maps = (b"", b"\x0f", b"\x0f\x38", b"\x0f\x3a")
-    prefixes = (b"", b"\x66", b"\xf2", b"\xf3")
-    for table, prefix, rex in product(maps, prefixes, (b"", b"\x48")):
+    for escape, prefix, rex in product(_ESCAPES, _PREFIXES, _REX):
         for opcode in range(256):
-            for place, register in product(PLACES, range(8)):
-                modrm = bytes((place[0] | register << 3,)) + place[1:]
-                if place == b"\xc0":
-                    modrm = bytes((0xC0 | register << 3 | register,))
-                yield prefix + rex + table + bytes((opcode,)) + modrm + TAIL
-                if place == b"\xc1":  # the fences and their like
-                    yield prefix + rex + table + bytes((opcode, 0xC0 | register << 3)) + TAIL
-                if place == b"\xc1" and not rex:  # ah and its like; sil is with REX
-                    yield prefix + table + bytes((opcode, 0xC4 | register << 3)) + TAIL
+            head = prefix + rex + escape + bytes((opcode,))
+            for register in range(8):
+                for place in _places(register):
+                    yield head + place + TAIL
+                yield head + bytes((0xC0 | register << 3,)) + TAIL  # the fences
+                if not rex:  # ah and its like; with REX it is sil
+                    yield head + bytes((0xC4 | register << 3,)) + TAIL
     for table, pp, wide, length, source in product((1, 2, 3), range(4), (0, 1), (0, 1), (0, 2)):
         for opcode in range(256):
-            for place, register in product(PLACES, range(8)):
-                modrm = bytes((place[0] | register << 3,)) + place[1:]
-                if place == b"\xc0":
-                    modrm = bytes((0xC0 | register << 3 | register,))
-                vex = wide << 7 | ((~source & 15) << 3) | length << 2 | pp
-                head = bytes((0xC4, 0xE0 | table, vex, opcode))
-                yield head + modrm + TAIL
-                if place == b"\xc0":
-                    same = wide << 7 | ((~register & 15) << 3) | length << 2 | pp
-                    yield bytes((0xC4, 0xE0 | table, same, opcode)) + modrm + TAIL
+            for register in range(8):
+                for place in _places(register):
+                    yield _vex(table, pp, wide, length, source, opcode) + place + TAIL
+                same = bytes((0xC0 | register << 3 | register,))
+                yield _vex(table, pp, wide, length, register, opcode) + same + TAIL
+
+
+_ESCAPES = (b"", b"\x0f", b"\x0f\x38", b"\x0f\x3a")
+_PREFIXES = (b"", b"\x66", b"\xf2", b"\xf3")
+_REX = (b"", b"\x48")
+
+
+def _places(register: int) -> Iterator[bytes]:
+    """Give ModRM bytes for another register, the same, and memory in all its forms."""
+    field = register << 3
+    yield bytes((0xC1 | field,))
+    yield bytes((0xC0 | field | register,))
+    yield bytes((0x01 | field,))
+    yield bytes((0x44 | field, 0x0B, 0x10))  # base, index and displacement
+    yield bytes((0x04 | field, 0x0B))
+    yield bytes((0x05 | field,))  # relative to the instruction
+
+
+def _vex(table: int, pp: int, wide: int, length: int, source: int, opcode: int) -> bytes:
+    last = wide << 7 | (~source & 15) << 3 | length << 2 | pp
+    return bytes((0xC4, 0xE0 | table, last, opcode))
 
 
 def forms(*, is_amd64: bool) -> dict[str, list[bytes]]:

@@ -20,6 +20,7 @@ from emu.cycles.forms import (
     is_vector_encoded,
     last_opcode_offset,
     opcode_offset,
+    words,
 )
 from emu.cycles.instruction import Access, Fusion, Instruction, Transfer
 
@@ -27,20 +28,26 @@ _MEMO_LIMIT = 1 << 15  # instructions, some 50 MB
 
 # Their result does not depend on what the operands hold when both are one register: Intel,
 # Optimization Reference Manual, 3.5.1.7, "Clearing Registers and Dependency Breaking Idioms".
-_ZEROING = frozenset(
-    """xor sub pxor xorps xorpd psubb psubw psubd psubq pcmpgtb pcmpgtw pcmpgtd pcmpgtq
+_ZEROING = words(
+    """
+    xor sub pxor xorps xorpd psubb psubw psubd psubq pcmpgtb pcmpgtw pcmpgtd pcmpgtq
     vpxor vxorps vxorpd vpsubb vpsubw vpsubd vpsubq vpcmpgtb vpcmpgtw vpcmpgtd
-    vpcmpgtq""".split()
+    vpcmpgtq
+    """
 )
 # The same, but the ones that they write are made by a port.
-_ONES = frozenset(
-    """pcmpeqb pcmpeqw pcmpeqd pcmpeqq vpcmpeqb vpcmpeqw vpcmpeqd vpcmpeqq""".split()
+_ONES = words(
+    """
+    pcmpeqb pcmpeqw pcmpeqd pcmpeqq vpcmpeqb vpcmpeqw vpcmpeqd vpcmpeqq
+    """
 )
 # Candidates for move elimination: Intel, Optimization Reference Manual, 2.4.3.1 (Haswell:
 # "mov" of 32 and 64 bits, "movzx" from low bytes, vector moves).
-_MOVES = frozenset(
-    """mov movzx movaps movups movapd movupd movdqa movdqu
-    vmovaps vmovups vmovapd vmovupd vmovdqa vmovdqu""".split()
+_MOVES = words(
+    """
+    mov movzx movaps movups movapd movupd movdqa movdqu vmovaps vmovups vmovapd
+    vmovupd vmovdqa vmovdqu
+    """
 )
 _FUSIONS = {
     "test": Fusion.ALL,
@@ -51,10 +58,10 @@ _FUSIONS = {
     "inc": Fusion.ZERO,
     "dec": Fusion.ZERO,
 }
-_PUSHES = frozenset("push call pushf pushfd pushfq pushaw pushal".split())
-_POPS = frozenset("pop ret popf popfd popfq popaw popal".split())
-_COUNTED_BRANCHES = frozenset("jcxz jecxz jrcxz loop loope loopne".split())
-_TRANSFERS = frozenset("jmp ljmp call lcall ret retf retfq iret iretd iretq".split())
+_PUSHES = words("push call pushf pushfd pushfq pushaw pushal")
+_POPS = words("pop ret popf popfd popfq popaw popal")
+_COUNTED_BRANCHES = words("jcxz jecxz jrcxz loop loope loopne")
+_TRANSFERS = words("jmp ljmp call lcall ret retf retfq iret iretd iretq")
 
 
 class Undecodable(ValueError):
@@ -130,7 +137,9 @@ def _neutral(raw: Any, code: bytes, *, is_amd64: bool) -> Instruction:
     stack = _stack_change(mnemonic, width, word)
     if stack:
         # The stack engine adds to rsp; what remains is an operand named rsp.
-        named = [whole_register(raw.reg_name(o.reg)) for o in operands if o.type == x86.X86_OP_REG]
+        named = [
+            whole_register(raw.reg_name(o.reg)) for o in operands if o.type == x86.X86_OP_REG
+        ]
         reads = [r for r in reads if r != "rsp" or (mnemonic == "push" and r in named)]
         writes = [r for r in writes if r != "rsp" or (mnemonic == "pop" and r in named)]
         memory += (_stack_access(stack),)
@@ -186,13 +195,20 @@ def _is_plain_move(raw: Any, mnemonic: str) -> bool:
     if whole_register(target) == whole_register(source):
         return False  # onto itself: it is executed
     if mnemonic == "movzx":
-        return bool(operands[1].size == 1 and operands[0].size >= 4) and source not in HIGH_BYTES
+        return (
+            bool(operands[1].size == 1 and operands[0].size >= 4) and source not in HIGH_BYTES
+        )
     return bool(operands[0].size == operands[1].size >= 4)
 
 
 def _stack_change(mnemonic: str, width: int, word: int) -> int:
     words = 8 if mnemonic in ("pushaw", "pushal", "popaw", "popal") else 1
-    if (width == 2 and mnemonic in ("push", "pop")) or mnemonic in ("pushf", "popf", "pushaw", "popaw"):
+    if (width == 2 and mnemonic in ("push", "pop")) or mnemonic in (
+        "pushf",
+        "popf",
+        "pushaw",
+        "popaw",
+    ):
         word = 2
     if mnemonic in _PUSHES:
         return -word * words

@@ -5,6 +5,7 @@ from typing import Any
 import capstone
 from capstone import x86
 
+from emu.cycles.forms import words
 from emu.cycles.instruction import Access, Result
 
 _READ, _WRITE = capstone.CS_AC_READ, capstone.CS_AC_WRITE
@@ -26,27 +27,35 @@ _PARTS |= {
 
 # They keep a part of their xmm register, or are said to depend on it: Intel, Optimization
 # Reference Manual, 3.5.1.8 and 3.5.2.4.  bsf and bsr keep theirs if the source is 0.
-_MERGES = frozenset(
-    """cvtsi2sd cvtsi2ss cvtss2sd cvtsd2ss sqrtss sqrtsd rcpss rsqrtss roundsd roundss
-    movlps movhps movlpd movhpd bsf bsr""".split()
+_MERGES = words(
+    """
+    cvtsi2sd cvtsi2ss cvtss2sd cvtsd2ss sqrtss sqrtsd rcpss rsqrtss roundsd roundss
+    movlps movhps movlpd movhpd bsf bsr
+    """
 )
 _ADVANCING = frozenset(
     f"{name}{width}" for name in ("movs", "stos", "lods", "scas", "cmps") for width in "bwdq"
 )
-_UNFORESEEN = frozenset(
-    "rdtsc rdtscp rdrand rdseed cpuid rdpmc xgetbv in insb insw insd".split()
+_UNFORESEEN = words(
+    """
+    rdtsc rdtscp rdrand rdseed cpuid rdpmc xgetbv in insb insw insd
+    """
 )
-_NO_ACCESS = frozenset(
-    """lea nop endbr64 endbr32 prefetch prefetchnta prefetcht0 prefetcht1 prefetcht2
-    prefetchw clflush clflushopt clwb invlpg""".split()
+_NO_ACCESS = words(
+    """
+    lea nop endbr64 endbr32 prefetch prefetchnta prefetcht0 prefetcht1 prefetcht2
+    prefetchw clflush clflushopt clwb invlpg
+    """
 )
-_READ_AND_WRITE = frozenset("shld shrd bts btr btc xadd not neg inc dec".split())
-_COMPARES = frozenset(
-    "comiss comisd ucomiss ucomisd ptest testps testpd pcmpestri pcmpistri".split()
+_READ_AND_WRITE = words("shld shrd bts btr btc xadd not neg inc dec")
+_COMPARES = words(
+    """
+    comiss comisd ucomiss ucomisd ptest testps testpd pcmpestri pcmpistri
+    """
 )
-_VEX_INTEGER = frozenset("andn bextr blsi blsmsk blsr bzhi".split())
-_X87_COMPARES = frozenset("fcomi fucomi fcomip fucomip fcompi fucompi".split())
-_CARRY_READERS = frozenset("adc sbb rcl rcr cmc".split())
+_VEX_INTEGER = words("andn bextr blsi blsmsk blsr bzhi")
+_X87_COMPARES = words("fcomi fucomi fcomip fucomip fcompi fucompi")
+_CARRY_READERS = words("adc sbb rcl rcr cmc")
 
 _CARRY = (
     x86.X86_EFLAGS_MODIFY_CF
@@ -104,9 +113,7 @@ def accesses_of(raw: Any, mnemonic: str) -> tuple[Access, ...]:
                 segment=segment if segment in ("fs", "gs") else "",
                 size=operand.size,
                 loads=both or bool(operand.access & _READ),
-                stores=both
-                or bool(operand.access & _WRITE)
-                or mnemonic.startswith("cmpxchg"),
+                stores=both or bool(operand.access & _WRITE) or mnemonic.startswith("cmpxchg"),
             )
         )
     return tuple(found)
@@ -199,9 +206,9 @@ def result_of(raw: Any, mnemonic: str, *, word: int) -> tuple[Result, int]:
         return Result.SUM, last.imm if mnemonic == "add" else -last.imm
     if mnemonic in ("inc", "dec"):
         return Result.SUM, 1 if mnemonic == "inc" else -1
-    if mnemonic == "lea" and last.mem.base and not last.mem.index:
-        if _name(raw, last.mem.base):
-            return Result.SUM, last.mem.disp
+    is_sum = mnemonic == "lea" and last.mem.base and not last.mem.index
+    if is_sum and _name(raw, last.mem.base):
+        return Result.SUM, last.mem.disp
     return Result.FUNCTION, 0
 
 

@@ -5,6 +5,12 @@ from typing import Any
 import capstone
 from capstone import x86
 
+
+def words(text: str) -> frozenset[str]:
+    """Give the words of a text as a set."""
+    return frozenset(text.split())
+
+
 _PREFIXES = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
 _STRING = frozenset(b"\x6c\x6d\x6e\x6f\xa4\xa5\xa6\xa7\xaa\xab\xac\xad\xae\xaf")
 HIGH_BYTES = ("ah", "bh", "ch", "dh")
@@ -15,7 +21,7 @@ HIGH_BYTES = ("ah", "bh", "ch", "dh")
 _WORD_IMMEDIATES = frozenset(
     b"\x05\x0d\x15\x1d\x25\x2d\x35\x3d\x68\x69\x81\xa9\xc7\xb8\xb9\xba\xbb\xbc\xbd\xbe\xbf"
 )
-_COUNTED = frozenset("shl shr sar rol ror rcl rcr shld shrd".split())
+_COUNTED = words("shl shr sar rol ror rcl rcr shld shrd")
 # With an index these bases are encoded with a displacement, if only of zero.
 _NEEDS_DISPLACEMENT = ("rbp", "ebp", "r13", "r13d")
 

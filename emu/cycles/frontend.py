@@ -51,9 +51,7 @@ def predecode_cycles(
                 stalls[opcode_in] += _LENGTH_CHANGE
     cycles = [max(1, -(-count // cpu.predecoded)) for count in counts]
     stalled = sum(
-        max(0, stall - (cycles[number - 1] - 1))
-        for number, stall in enumerate(stalls)
-        if stall
+        max(0, stall - (cycles[number - 1] - 1)) for number, stall in enumerate(stalls) if stall
     )
     return (sum(cycles) + stalled) / copies
 

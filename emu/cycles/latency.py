@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emu.cycles.cpu import Cpu
-from emu.cycles.instruction import Result
 from emu.cycles.pricing import Price
 from emu.cycles.values import Store, Values
 
@@ -94,9 +93,7 @@ def carried_latency(
                             forwarded = store.ready + cpu.forward_latency
                         else:
                             # The load waits until the store has left; one after the other.
-                            forwarded = (
-                                max(loaded, store.ready, blocked) + cpu.blocked_latency
-                            )
+                            forwarded = max(loaded, store.ready, blocked) + cpu.blocked_latency
                             blocked = forwarded
                         if forwarded > loaded:
                             loaded = forwarded

@@ -97,9 +97,7 @@ def fuse(prices: Sequence[Price], cpu: Cpu, alignment: int) -> list[Price]:
             _take(ports, cpu.integer_ports)
             for mask, count in own.ports:
                 ports[mask] = ports.get(mask, 0) + count
-            joined[-1] = replace(
-                before, ports=tuple(ports.items()), may_fuse=False, count=2
-            )
+            joined[-1] = replace(before, ports=tuple(ports.items()), may_fuse=False, count=2)
         else:
             joined.append(own)
         at += branch.size
@@ -108,14 +106,17 @@ def fuse(prices: Sequence[Price], cpu: Cpu, alignment: int) -> list[Price]:
 
 def taken(prices: Sequence[Price], cpu: Cpu) -> list[Price]:
     """Let the last branch be taken, which not every branch port can do."""
-    if not prices or prices[-1].instruction.transfer is Transfer.NONE and prices[-1].count == 1:
+    if not prices:
+        return []
+    *before, last = prices
+    if last.instruction.transfer is Transfer.NONE and last.count == 1:
         return list(prices)
-    last = prices[-1]
-    moved = tuple(
-        (cpu.taken_ports if mask & ~cpu.integer_ports == 0 and mask & cpu.taken_ports else mask, count)
-        for mask, count in last.ports
-    )
-    return [*prices[:-1], replace(last, ports=moved)]
+    ports: dict[int, int] = {}
+    for mask, count in last.ports:
+        is_branch = mask & cpu.taken_ports and not mask & ~cpu.integer_ports
+        own = cpu.taken_ports if is_branch else mask
+        ports[own] = ports.get(own, 0) + count
+    return [*before, replace(last, ports=tuple(ports.items()))]
 
 
 _LINE = 64

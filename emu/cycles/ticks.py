@@ -24,9 +24,7 @@ _FAST_BYTES = 32
 _SLOW_CYCLES = 2
 
 
-def block_ticks(
-    code: bytes, alignment: int, arch: str, cpu: str, follows_itself: bool
-) -> int:
+def block_ticks(code: bytes, alignment: int, arch: str, cpu: str, follows_itself: bool) -> int:
     """Give what one execution of a block costs.
 
     `follows_itself` tells that the block's last execution was just before: then its results

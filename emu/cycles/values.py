@@ -44,10 +44,7 @@ class Store(NamedTuple):
     def covers(self, place: Place) -> bool:
         """Tell whether it has all bytes of a place that it meets."""
         own = self.place
-        return (
-            own.offset <= place.offset
-            and place.offset + place.size <= own.offset + own.size
-        )
+        return own.offset <= place.offset and place.offset + place.size <= own.offset + own.size
 
 
 class Values:
@@ -77,9 +74,7 @@ class Values:
         base, offset = self.of(access.base) if access.base != "rip" else Value(0, after)
         index, added = self.of(access.index)
         unknown = base, index, access.scale if index else 1, access.segment
-        return Place(
-            unknown, offset + added * access.scale + access.displacement, access.size
-        )
+        return Place(unknown, offset + added * access.scale + access.displacement, access.size)
 
     def last_store(self, place: Place) -> Store | None:
         """Give the last store that meets `place`."""
