@@ -42,6 +42,9 @@ def encodings() -> Iterator[bytes]:
                 for place in _places(register):
                     yield head + place + TAIL
                 yield head + bytes((0xC0 | register << 3,)) + TAIL  # the fences
+                if not escape and opcode & 0xF8 == 0xD8:  # x87: each is its own
+                    for own in range(8):
+                        yield head + bytes((0xC0 | register << 3 | own,)) + TAIL
                 if not rex:  # ah and its like; with REX it is sil
                     yield head + bytes((0xC4 | register << 3,)) + TAIL
     for table, pp, wide, length, source in product((1, 2, 3), range(4), (0, 1), (0, 1), (0, 2)):

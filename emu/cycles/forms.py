@@ -21,7 +21,7 @@ HIGH_BYTES = ("ah", "bh", "ch", "dh")
 _WORD_IMMEDIATES = frozenset(
     b"\x05\x0d\x15\x1d\x25\x2d\x35\x3d\x68\x69\x81\xa9\xc7\xb8\xb9\xba\xbb\xbc\xbd\xbe\xbf"
 )
-_COUNTED = words("shl shr sar rol ror rcl rcr shld shrd")
+_COUNTED = words("sal shl shr sar rol ror rcl rcr shld shrd")
 # With an index these bases are encoded with a displacement, if only of zero.
 _NEEDS_DISPLACEMENT = ("rbp", "ebp", "r13", "r13d")
 
@@ -82,6 +82,8 @@ def form_of(raw: Any, code: bytes, first: int) -> str:
     """
     kinds = [_kind(raw, operand) for operand in raw.operands]
     mnemonic = raw.insn_name()
+    if mnemonic == "sal":
+        mnemonic = "shl"  # another encoding of it
     opcode = code[first]
     if opcode in (0xD0, 0xD1) and kinds:
         kinds[-1] = "1"
