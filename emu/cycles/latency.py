@@ -110,7 +110,10 @@ def carried_latency(
             for register in instruction.advances:
                 ready[register] = ready.get(register, 0.0) + 1
                 source[register] = step
-            is_load = instruction.loads and not p.latency
+            # Moving it keeps it what it is, if the move takes no time.
+            is_load = not p.latency and (
+                instruction.loads or (instruction.is_moving and p.reads[0] in pointers)
+            )
             for register in p.writes:
                 ready[register] = result
                 source[register] = step

@@ -136,6 +136,8 @@ def _latencies(instruction: Instruction, entry: Entry, cpu: Cpu) -> tuple[float,
     if not instruction.loads:
         # What a plain store takes is part of the way to the load that sees it.
         return (0.0 if instruction.stores and latency <= 1 else latency), load
+    if instruction.stack:
+        return 0.0, load  # LLVM adds the cycle that rsp would take
     if instruction.mnemonic.startswith(_LOADING):
         return 0.0, load if instruction.stores else max(latency, load)
     return max(latency - load - instruction.stores, 1.0), load
