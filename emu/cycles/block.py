@@ -151,7 +151,7 @@ def stack_syncs(prices: Sequence[Price], *, repeated: bool) -> frozenset[int]:
     """Tell before which instructions the stack engine's offset is added to rsp.
 
     A push or pop leaves an offset; what reads the stack pointer itself needs it added, which
-    takes a micro-op (Intel, Optimization Reference Manual, 2.4.2.4).  Without `repeated`
+    takes a micro-op (Intel, "Stack Pointer Tracker").  Without `repeated`
     nothing is left over from before.
     """
     found: set[int] = set()

@@ -27,7 +27,7 @@ from emu.cycles.instruction import Access, Fusion, Instruction, Transfer
 _MEMO_LIMIT = 1 << 15  # instructions, some 50 MB
 
 # Their result does not depend on what the operands hold when both are one register: Intel,
-# Optimization Reference Manual, 3.5.1.7, "Clearing Registers and Dependency Breaking Idioms".
+# "Clearing Registers and Dependency Breaking Idioms".
 _ZEROING = words(
     """
     xor sub pxor xorps xorpd psubb psubw psubd psubq pcmpgtb pcmpgtw pcmpgtd pcmpgtq
@@ -41,8 +41,7 @@ _ONES = words(
     pcmpeqb pcmpeqw pcmpeqd pcmpeqq vpcmpeqb vpcmpeqw vpcmpeqd vpcmpeqq
     """
 )
-# Candidates for move elimination: Intel, Optimization Reference Manual, 2.4.3.1 (Haswell:
-# "mov" of 32 and 64 bits, "movzx" from low bytes, vector moves).
+# Candidates for move elimination: Intel, "Zero-Latency MOV Instructions".
 _MOVES = words(
     """
     mov movzx movaps movups movapd movupd movdqa movdqu vmovaps vmovups vmovapd

@@ -25,8 +25,8 @@ _PARTS |= {
     for pattern in ("{}l", "{}", "e{}", "r{}")
 }
 
-# They keep a part of their xmm register, or are said to depend on it: Intel, Optimization
-# Reference Manual, 3.5.1.8 and 3.5.2.4.  bsf and bsr keep theirs if the source is 0.
+# They keep a part of their xmm register (Intel, "Partial XMM Registers"), and bsf and bsr
+# keep all of theirs if the source is 0.
 _MERGES = words(
     """
     cvtsi2sd cvtsi2ss cvtss2sd cvtsd2ss sqrtss sqrtsd rcpss rsqrtss roundsd roundss

@@ -16,8 +16,8 @@ _STRING = frozenset(b"\x6c\x6d\x6e\x6f\xa4\xa5\xa6\xa7\xaa\xab\xac\xad\xae\xaf")
 HIGH_BYTES = ("ah", "bh", "ch", "dh")
 
 # Opcodes of the one-byte map whose immediate has 16 bits with an operand-size prefix and 32
-# without: the predecoder takes longer over these (Intel, Optimization Reference Manual,
-# 3.4.2.3, "Length-Changing Prefixes").  0xF7 has an immediate only where it is `test`.
+# without: the predecoder takes longer over these (Intel, "Length-Changing
+# Prefixes (LCP)").  0xF7 has an immediate only where it is `test`.
 _WORD_IMMEDIATES = frozenset(
     b"\x05\x0d\x15\x1d\x25\x2d\x35\x3d\x68\x69\x81\xa9\xc7\xb8\xb9\xba\xbb\xbc\xbd\xbe\xbf"
 )

@@ -12,7 +12,7 @@ from emu.cycles.cpu import Cpu
 from emu.cycles.pricing import Price
 
 _WINDOW = 16  # bytes that are predecoded together
-_LENGTH_CHANGE = 3  # cycles: Intel, Optimization Reference Manual, 3.4.2.3
+_LENGTH_CHANGE = 3  # cycles: Intel, "Length-Changing Prefixes (LCP)"
 _MOST_ROUNDS = 48
 _SEQUENCER_WIDTH = 4  # micro-ops per cycle from the microcode sequencer
 _DECODABLE = 4  # an instruction of more micro-ops is microcode

@@ -20,7 +20,7 @@ class Transfer(Enum):
 class Fusion(Enum):
     """Which conditions an instruction can be fused with when a branch follows it.
 
-    Intel, Optimization Reference Manual, 2.4.2.1, table "Macro-Fusible Instructions".
+    Intel, "Macro-Fusion" and the table "Macro-Fusible Instructions".
     """
 
     NONE = 0

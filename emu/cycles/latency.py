@@ -15,7 +15,7 @@ from emu.cycles.values import Store, Values
 _ROUNDS = 12
 _STEADY = 3  # rounds that take the same: so will all that follow
 # A load from a base register that was itself loaded, plus a small displacement, takes a
-# cycle less: Intel, Optimization Reference Manual, 2.5.5.2 (up to Skylake).
+# cycle less: Intel, "Load and Store Operation Overview" (up to Skylake).
 _SHORT_DISPLACEMENT = 2048
 _NO_STEP = -1
 

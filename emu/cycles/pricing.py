@@ -38,8 +38,8 @@ def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
     entry = found or _guess(instruction, cpu)
     ports = dict(entry.ports)
     if instruction.stack:
-        # The stack engine adds to rsp before renaming: Intel, Optimization Reference
-        # Manual, 2.4.2.4 "Stack Pointer Tracker".  LLVM has a micro-op for it.
+        # The stack engine adds to rsp before renaming (Intel, "Stack Pointer Tracker");
+        # LLVM has a micro-op for it.
         _take(ports, cpu.integer_ports)
     micro_ops = sum(ports.values()) or entry.micro_ops
     latency, load_latency = _latencies(instruction, entry, cpu)
@@ -77,7 +77,7 @@ def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
 
 
 def fuse(prices: Sequence[Price], cpu: Cpu, alignment: int) -> list[Price]:
-    """Join each pair that the decoders make one micro-op of: Intel, 2.4.2.1, macro-fusion.
+    """Join each pair that the decoders make one micro-op of (Intel, "Macro-Fusion").
 
     `alignment` is the address of the first instruction modulo 64: a branch at the start of
     a cache line is not fused.
@@ -90,6 +90,7 @@ def fuse(prices: Sequence[Price], cpu: Cpu, alignment: int) -> list[Price]:
         if (
             branch.transfer is Transfer.CONDITIONAL
             and before is not None
+            and before.count == 1
             and branch.condition in _CONDITIONS[before.instruction.fusion]
             and at % _LINE
         ):
@@ -133,11 +134,11 @@ _CONDITIONS: dict[Fusion, frozenset[str]] = {
 def _latencies(instruction: Instruction, entry: Entry, cpu: Cpu) -> tuple[float, float]:
     latency = float(max(entry.latencies))
     load = float(cpu.load_latency)
+    if instruction.stack:
+        return 0.0, load  # LLVM has the addition to rsp in it
     if not instruction.loads:
         # What a plain store takes is part of the way to the load that sees it.
         return (0.0 if instruction.stores and latency <= 1 else latency), load
-    if instruction.stack:
-        return 0.0, load  # LLVM adds the cycle that rsp would take
     if instruction.mnemonic.startswith(_LOADING):
         return 0.0, load if instruction.stores else max(latency, load)
     return max(latency - load - instruction.stores, 1.0), load
@@ -151,8 +152,8 @@ def _is_eliminated(instruction: Instruction, cpu: Cpu) -> bool:
 
 
 def _fused(instruction: Instruction, micro_ops: int) -> int:
-    # A load stays with what uses it, a store's address with its data: Intel, 2.4.2.1,
-    # micro-fusion.
+    # A load stays with what uses it, a store's address with its data: Intel,
+    # "Micro-Fusion".
     if instruction.loads and micro_ops > 1:
         micro_ops -= 1
     if instruction.stores and micro_ops > 1:
@@ -163,8 +164,8 @@ def _fused(instruction: Instruction, micro_ops: int) -> int:
 def _comes_apart(instruction: Instruction, micro_ops: int) -> int:
     """Tell how many micro-ops more are renamed because the address has an index.
 
-    Intel, Optimization Reference Manual, 2.3.2.4: what has no place for a third register
-    comes apart.  A load with an operation stays fused if the destination is a source.
+    Intel, "Micro-op Queue and the Loop Stream Detector (LSD)"; since Haswell a load stays
+    with its operation if the destination is a source (Agner Fog, The microarchitecture).
     """
     if not instruction.is_indexed or not instruction.loads or micro_ops < 2:
         return 0

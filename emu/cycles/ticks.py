@@ -18,8 +18,8 @@ _BLOCKS_KEPT = 1 << 14  # at most a page of code each
 _UNDECODABLE_TICKS = TICKS_PER_CYCLE  # for bytes that end a block without being an instruction
 
 # Cycles of each repetition of a string instruction after the first.  Moving and storing go by
-# up to 32 bytes a cycle: Intel, Optimization Reference Manual, 3.7.6.  The others take two
-# cycles: Agner Fog, Instruction tables, Skylake, "REPE CMPS" and its neighbours.
+# up to 32 bytes a cycle: Intel, "REP Prefix and Data Movement".  The others take two cycles:
+# Agner Fog, Instruction tables, Skylake, "REPE CMPS" and its neighbours.
 _FAST_BYTES = 32
 _SLOW_CYCLES = 2
 
