@@ -103,7 +103,7 @@ def _rows(own: Price, start: int, explained: Explanation, *, syncs: bool) -> Ite
     text = explained.lines[start] + "".join(f"  ({note})" for note in notes)
     yield f"  {own.slots:5}  {latency:7.4g}  {ports or '-':<16} {start + 1:3}  {text}"
     for line in range(start + 1, start + own.count):
-        yield f"{'':34}{line + 1:3}  {explained.lines[line]}  (fused with it)"
+        yield f"{'':35}{line + 1:3}  {explained.lines[line]}  (fused with it)"
 
 
 def _port_names(mask: int) -> str:

@@ -74,7 +74,7 @@ class BlockModel:
         carried = carried_latency(fused, self.cpu, syncs, unrolled=True)
         bounds = self._throughput(fused, syncs)
         bounds["predecode"] = predecode_cycles(prices, self.cpu, alignment, unrolled=True)
-        bounds["decode"] = decode_cycles(fused, self.cpu)
+        bounds["decode"] = decode_cycles(fused, self.cpu, unrolled=True)
         bounds["latency"] = carried.cycles
         return _largest(bounds, carried.path)
 
@@ -104,7 +104,7 @@ class BlockModel:
         fused = fuse(prices, self.cpu, alignment)
         bounds = self._throughput(fused, stack_syncs(fused, repeated=False))
         bounds["predecode"] = predecode_cycles(prices, self.cpu, alignment, unrolled=False)
-        bounds["decode"] = decode_cycles(fused, self.cpu)
+        bounds["decode"] = decode_cycles(fused, self.cpu, unrolled=False)
         return _largest(bounds)
 
     def explain(self, code: bytes, alignment: int = 0) -> Explanation:

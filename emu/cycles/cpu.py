@@ -2,8 +2,9 @@
 
 "Intel" and the title of a section, here and in the other files, is the 64 and IA-32
 Architectures Optimization Reference Manual (order number 248966-046; the numbers of its
-sections change from edition to edition).  Other sources: Agner Fog, The microarchitecture of Intel, AMD and VIA
-CPUs; Abel and Reineke, uiCA (ICS 2022), section 4, for predecoder and decoders.
+sections change from edition to edition).  Other sources: Agner Fog, The microarchitecture
+of Intel, AMD and VIA CPUs; Abel and Reineke, uiCA (ICS 2022), section 4, for predecoder and
+decoders.
 """
 
 from dataclasses import dataclass

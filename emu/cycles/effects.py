@@ -151,9 +151,11 @@ def registers_of(
         reads.append(_name(raw, operands[0].reg))
     advances: list[str] = []
     if mnemonic in _ADVANCING and addresses & {"rsi", "rdi"}:
-        advances = [name for name in writes if name in ("rsi", "rdi")]
-        writes = [name for name in writes if name not in advances]
-        reads = [name for name in reads if name not in advances]
+        # Capstone lets some of them count in rcx without a repeat prefix, too.
+        moved = ("rsi", "rdi", "rcx") if raw.prefix[0] else ("rsi", "rdi")
+        advances = [name for name in writes if name in moved]
+        writes = [name for name in writes if name not in ("rsi", "rdi", "rcx")]
+        reads = [name for name in reads if name not in ("rsi", "rdi", "rcx")]
     return reads, writes, advances
 
 

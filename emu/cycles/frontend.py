@@ -56,8 +56,8 @@ def predecode_cycles(
     return (sum(cycles) + stalled) / copies
 
 
-def decode_cycles(prices: Sequence[Price], cpu: Cpu) -> float:
-    """Give the cycles per copy that the decoders need, copy after copy.
+def decode_cycles(prices: Sequence[Price], cpu: Cpu, *, unrolled: bool) -> float:
+    """Give the cycles that the decoders need: per copy if unrolled, else of one copy.
 
     The first decoder takes everything, the others what is one micro-op.  Copies are followed
     until one begins at a decoder where another began.
@@ -83,6 +83,8 @@ def decode_cycles(prices: Sequence[Price], cpu: Cpu) -> float:
                 left = cpu.decoded
             place += 1
             left -= p.decoded
+        if not unrolled:
+            return cycle
     return cycle / _MOST_ROUNDS
 
 

@@ -14,7 +14,6 @@ from emu.cycles.ports import port_pressure, spread
 from tests.emu import rig
 
 
-
 def assemble(source: str) -> bytes:
     return rig.assemble(source, "amd64")
 
