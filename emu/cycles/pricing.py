@@ -1,5 +1,6 @@
 """What an instruction asks of one CPU: slots, micro-ops by ports, and its latencies."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -42,7 +43,7 @@ def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
         # LLVM has a micro-op for it.
         _take(ports, cpu.integer_ports)
     micro_ops = sum(ports.values()) or entry.micro_ops
-    latency, load_latency = _latencies(instruction, entry, cpu)
+    latency, load_latency = _latencies(instruction, entry, cpu, table)
     if instruction.is_zeroing or _is_eliminated(instruction, cpu):
         ports, latency = {}, 0.0
     decoded = _fused(instruction, micro_ops)
@@ -131,7 +132,10 @@ _CONDITIONS: dict[Fusion, frozenset[str]] = {
 }
 
 
-def _latencies(instruction: Instruction, entry: Entry, cpu: Cpu) -> tuple[float, float]:
+def _latencies(
+    instruction: Instruction, entry: Entry, cpu: Cpu, table: Table
+) -> tuple[float, float]:
+    """Give the latency from the registers, and that of a load."""
     latency = float(max(entry.latencies))
     load = float(cpu.load_latency)
     if instruction.stack:
@@ -141,7 +145,17 @@ def _latencies(instruction: Instruction, entry: Entry, cpu: Cpu) -> tuple[float,
         return (0.0 if instruction.stores and latency <= 1 else latency), load
     if instruction.mnemonic.startswith(_LOADING):
         return 0.0, load if instruction.stores else max(latency, load)
+    # Of an operation on memory the table knows the sum; the form on registers tells what
+    # the operation takes of it.
+    for register in _REGISTERS:
+        plain = table.find(_MEMORY.sub(register, instruction.form))
+        if plain is not None:
+            return float(max(plain.latencies)), load
     return max(latency - load - instruction.stores, 1.0), load
+
+
+_MEMORY = re.compile(r"m(\d+)")
+_REGISTERS = (r"r\1", "x", "y")
 
 
 def _is_eliminated(instruction: Instruction, cpu: Cpu) -> bool:
