@@ -11,7 +11,6 @@ from math import gcd
 from emu.cycles.cpu import Cpu
 from emu.cycles.pricing import Price
 
-_WINDOW = 16  # bytes that are predecoded together
 _LENGTH_CHANGE = 3  # cycles: Intel, "Length-Changing Prefixes (LCP)"
 _MOST_ROUNDS = 48
 _SEQUENCER_WIDTH = 4  # micro-ops per cycle from the microcode sequencer
@@ -28,22 +27,23 @@ def predecode_cycles(
     stalls for three cycles; what the window before takes longer than one hides of these.
     """
     length = sum(p.instruction.size for p in prices)
-    begin = alignment % _WINDOW
+    window = cpu.window
+    begin = alignment % window
     if unrolled:
-        copies = _WINDOW // gcd(length, _WINDOW)
-        windows = length * copies // _WINDOW
+        copies = window // gcd(length, window)
+        windows = length * copies // window
     else:
         copies = 1
-        windows = -(-(begin + length) // _WINDOW)
+        windows = -(-(begin + length) // window)
     counts = [0] * windows
     stalls = [0] * windows
     at = begin
     for _ in range(copies):
         for p in prices:
             instruction = p.instruction
-            opcode_in = (at + instruction.opcode_at) // _WINDOW % windows
+            opcode_in = (at + instruction.opcode_at) // window % windows
             at += instruction.size
-            ends_in = (at - 1) // _WINDOW % windows
+            ends_in = (at - 1) // window % windows
             counts[ends_in] += 1
             if opcode_in != ends_in:
                 counts[opcode_in] += 1

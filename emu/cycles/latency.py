@@ -90,7 +90,13 @@ def carried_latency(
                     inputs.append(values.loaded(place, store))
                     if store is not None:
                         if store.covers(place):
-                            forwarded = store.ready + cpu.forward_latency
+                            # An operation of a register on memory is not renamed.
+                            is_renamed = not access.index and not (
+                                instruction.stores and p.reads
+                            )
+                            forwarded = store.ready + (
+                                cpu.renamed_latency if is_renamed else cpu.forward_latency
+                            )
                         else:
                             # The load waits until the store has left; one after the other.
                             forwarded = max(loaded, store.ready, blocked) + cpu.blocked_latency

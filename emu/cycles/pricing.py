@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from emu.cycles.cpu import Cpu
-from emu.cycles.instruction import Fusion, Instruction, Transfer
+from emu.cycles.instruction import Fusion, Instruction, Result, Transfer
 from emu.cycles.tables import Entry, Table
 
 _LOCK = "lock"  # the row of the overrides for what a lock adds
-_LOADING = ("mov", "vmov", "pop", "lddqu", "vlddqu", "vbroadcast")
+_MOVING = ("mov", "vmov", "lddqu", "vlddqu", "vbroadcast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ def price(instruction: Instruction, cpu: Cpu, table: Table) -> Price:
         _take(ports, cpu.integer_ports)
     micro_ops = sum(ports.values()) or entry.micro_ops
     latency, load_latency = _latencies(instruction, entry, cpu, table)
-    if instruction.is_zeroing or _is_eliminated(instruction, cpu):
+    is_renaming = _is_eliminated(instruction, cpu) or _is_folded(instruction, cpu)
+    if instruction.is_zeroing or is_renaming:
         ports, latency = {}, 0.0
     decoded = _fused(instruction, micro_ops)
     slots = decoded + _comes_apart(instruction, micro_ops)
@@ -140,18 +141,18 @@ def _latencies(
     load = float(cpu.load_latency)
     if instruction.stack:
         return 0.0, load  # LLVM has the addition to rsp in it
-    if not instruction.loads:
-        # What a plain store takes is part of the way to the load that sees it.
-        return (0.0 if instruction.stores and latency <= 1 else latency), load
-    if instruction.mnemonic.startswith(_LOADING):
-        return 0.0, load if instruction.stores else max(latency, load)
-    # Of an operation on memory the table knows the sum; the form on registers tells what
-    # the operation takes of it.
+    if not instruction.memory:
+        return latency, load
+    if instruction.mnemonic.startswith(_MOVING):
+        # What a store takes is part of the way to the load that sees it.
+        return 0.0, max(latency, load) if not instruction.stores else load
+    # Of an operation on memory the table has the sum; the form on registers tells what the
+    # operation takes of it.
     for register in _REGISTERS:
         plain = table.find(_MEMORY.sub(register, instruction.form))
         if plain is not None:
             return float(max(plain.latencies)), load
-    return max(latency - load - instruction.stores, 1.0), load
+    return max(latency - instruction.loads * load - instruction.stores, 1.0), load
 
 
 _MEMORY = re.compile(r"m(\d+)")
@@ -163,6 +164,20 @@ def _is_eliminated(instruction: Instruction, cpu: Cpu) -> bool:
         return False
     is_vector = instruction.form[-1] in "xyz"
     return cpu.eliminates_vector_moves if is_vector else cpu.eliminates_moves
+
+
+def _is_folded(instruction: Instruction, cpu: Cpu) -> bool:
+    return (
+        cpu.folds_additions
+        and instruction.result is Result.SUM
+        and instruction.width == _FOLDED_WIDTH
+        and abs(instruction.addend) < _FOLDED_LIMIT
+        and not instruction.memory
+    )
+
+
+_FOLDED_WIDTH = 8  # bytes
+_FOLDED_LIMIT = 1024  # own measurement: 1000 is folded, 2000 is not
 
 
 def _fused(instruction: Instruction, micro_ops: int) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu.cycles.block import BOUNDS, BlockModel, stack_syncs
-from emu.cycles.cpu import CPUS, HASWELL, ICELAKE_SERVER, SKYLAKE, Cpu
+from emu.cycles.cpu import CPUS, HASWELL, ICELAKE_SERVER, SAPPHIRERAPIDS, SKYLAKE, Cpu
 from emu.cycles.decode import Undecodable
 from emu.cycles.ports import port_pressure, spread
 from tests.emu import rig
@@ -125,6 +125,23 @@ def test_what_a_copy_waits_for_of_the_one_before(cpu: Cpu, text: str, latency: f
 )
 def test_what_is_waited_for_through_memory(text: str, latency: float) -> None:
     assert bound(SKYLAKE, text, "latency") == latency
+
+
+@pytest.mark.parametrize(
+    ("text", "latency"),
+    [
+        # Own measurement on an Emerald Rapids server: what its renamer does by itself.
+        ("add rax, 1", 0),
+        ("add rax, 2000", 1),
+        ("add eax, 1", 1),
+        ("mov rax, [rbx + 8]; imul rax, rcx; mov [rbx + 8], rax", 3),
+        ("mov [rbx + rbp], rax; mov rax, [rbx + rbp]; imul rax, rax", 9),
+        ("inc qword ptr [rbx]", 1),
+        ("add [rbx], rcx", 7),
+    ],
+)
+def test_what_sapphire_rapids_renames_is_not_waited_for(text: str, latency: float) -> None:
+    assert bound(SAPPHIRERAPIDS, text, "latency") == latency
 
 
 @pytest.mark.parametrize(
