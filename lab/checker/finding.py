@@ -102,6 +102,7 @@ class Word:
     writer: str  # "kernel, M18", "notify_other+0x12", "never written"
     state: str  # consumed, intact, STALE, undefined, saved, own
     here: bool = False  # the access at fault reads this one
+    read: Access | None = None  # the first read of what was delivered; None: never read
 
 
 @dataclass(frozen=True, slots=True)
