@@ -67,6 +67,11 @@ def render_finding(finding: Finding, context: Context) -> Iterator[Text]:
     yield from _commands(finding, context, width)
 
 
+def is_reported(finding: Finding) -> bool:
+    """Answer whether a finding deserves its report, and not a line of a table only."""
+    return finding.verdict is not Verdict.NOTE and not finding.suppressed
+
+
 def headline(finding: Finding) -> Text:
     """Give the line that a finding is known by: verdict, rule, register and function."""
     where = f" ({place(finding.file, finding.line)})" if finding.file else ""

@@ -1,6 +1,7 @@
 """Findings made by hand: the one of the FAQ, as the checker would report it."""
 
 from dataclasses import replace
+from datetime import date
 
 from lab.checker.finding import (
     Access,
@@ -123,6 +124,28 @@ FAQ = Finding(
     ),
     identity=("stale-read", "server", "MyServer::dispatch", "mr[1]", "src/server.cc:28"),
 )
+
+# What a rule may leave out is left out.
+BARE = Finding(
+    id="F2",
+    rule=Rule.HIDDEN_IPC,
+    verdict=Verdict.NOTE,
+    attribution=Attribution.INFERRED,
+    effect=Effect.UNKNOWN,
+    thread="server",
+    task="server",
+    register="mr[0]",
+    offset=0,
+    size=4,
+    function="",
+    file="",
+    line=0,
+    access=Access(412_024, 1_012_024, 0x401300, "", ()),
+    summary="A system call was made while mr[0] was unread.",
+    expected=None,
+    actual=None,
+)
+TODAY = date(2027, 1, 31)
 
 
 def source(file: str, line: int) -> str:

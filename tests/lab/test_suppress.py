@@ -22,9 +22,8 @@ from lab.suppress import (
     suppress,
 )
 from lab.views.finding import suppression
-from tests.lab.findings import FAQ
+from tests.lab.findings import FAQ, TODAY
 
-TODAY = date(2027, 1, 31)
 OTHER = replace(FAQ, id="F2", rule=Rule.LEAKED_WORD)
 GOOD = '[[suppress]]\nrule = "stale-read"\nreason = "known"\n'
 
