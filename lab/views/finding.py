@@ -19,7 +19,7 @@ from lab.views.rules import RULES
 from lab.views.text import describe_count, describe_label, printable
 
 GUTTER = 10  # cells left of a report's text, for its labels
-_NARROW = 60  # below it labels stand above the text
+NARROW = 60  # below it labels stand above the text
 _SOURCE = 20  # cells that a line of source needs to stand beside its frame
 VERDICTS = {
     Verdict.CONFIRMED: "bold red",
@@ -143,7 +143,7 @@ def suppression(finding: Finding) -> Iterator[str]:
 
 def _inside(width: int) -> int:
     """Give the width of a report's text beside its labels, or below them if it is narrow."""
-    return width - (GUTTER if width >= _NARROW else 2)
+    return width - (GUTTER if width >= NARROW else 2)
 
 
 def _section(label: str, lines: Iterator[Text], width: int) -> Iterator[Text]:

@@ -8,18 +8,24 @@ from lab.checker.finding import Finding, Verdict
 from lab.expect import Comparison, Item, describe_item, differing
 from lab.result import Run
 from lab.suppress import Suppression
-from lab.views.finding import VERDICTS, place
+from lab.views.finding import NARROW, VERDICTS, place
 from lab.views.layout import clamp, columns, indent, wrap
 from lab.views.text import describe_count, printable
 
 
 def render_table(findings: Sequence[Finding], width: int) -> Iterator[Text]:
-    """Render a line for each finding."""
+    """Render a line for each finding; on a narrow terminal without columns."""
+    width = clamp(width)
     if not findings:
+        return
+    if width < NARROW:
+        for finding in findings:
+            mark = "suppressed, " if finding.suppressed else ""
+            yield from wrap(Text(f"{mark}{_name(finding)}"), width, hang=4)
         return
     rows = [tuple(Text(name, style="bold") for name in _HEAD)]
     rows += [_row(finding) for finding in findings]
-    yield from columns(rows, clamp(width), right=(len(_HEAD) - 1,))
+    yield from columns(rows, width, right=(len(_HEAD) - 1,))
 
 
 def render_comparison(comparison: Comparison, width: int) -> Iterator[Text]:

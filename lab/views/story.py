@@ -81,7 +81,7 @@ def render_story(finding: Finding, context: Context) -> Iterator[Text]:
     yield from wrap(headline(finding), width, hang=GUTTER)
     yield from wrap(Text(rule.title, style="bold"), width)
     yield from wrap(Text(rule.help), width)
-    yield Text(f"see {anchor(finding.rule)}", style="dim")
+    yield from wrap(Text(f"see {anchor(finding.rule)}", style="dim"), width)
     yield Text()
     steps = tell(finding)
     number = max(len(f"{step.position:,}") for step in steps)
