@@ -25,7 +25,9 @@ def render_table(findings: Sequence[Finding], width: int) -> Iterator[Text]:
         return
     rows = [tuple(Text(name, style="bold") for name in _HEAD)]
     rows += [_row(finding) for finding in findings]
-    yield from columns(rows, width, right=(len(_HEAD) - 1,))
+    if all(finding.count == 1 for finding in findings):
+        rows = [row[: len(row) - 1] for row in rows]
+    yield from columns(rows, width, right=(_HEAD.index("times"),))
 
 
 def render_comparison(comparison: Comparison, width: int) -> Iterator[Text]:
@@ -87,7 +89,7 @@ def _row(finding: Finding) -> tuple[Text, ...]:
     verdict: str = finding.verdict
     style = VERDICTS[finding.verdict]
     if finding.suppressed:
-        verdict, style = f"{verdict}, suppressed", "dim"
+        verdict, style = "suppressed", "dim"
     return (
         Text(finding.id, style="bold"),
         Text(verdict, style=style),

@@ -269,10 +269,14 @@ def test_a_table_has_a_line_for_each_finding() -> None:
         replace(FAQ, function="dispatch"),
         replace(BARE, suppressed="known", count=1234),
     ]
-    assert [line.plain for line in render_table(found, 100)] == [
-        "id  verdict           rule        register  function  place         thread  times",
-        "F1  confirmed         stale-read  mr[1]     dispatch  server.cc:31  server      1",
-        "F2  note, suppressed  hidden-ipc  mr[0]                             server  1,234",
+    assert [line.plain for line in render_table(found, 80)] == [
+        "id  verdict     rule        register  function  place         thread  times",
+        "F1  confirmed   stale-read  mr[1]     dispatch  server.cc:31  server      1",
+        "F2  suppressed  hidden-ipc  mr[0]                             server  1,234",
+    ]
+    assert [line.plain for line in render_table([FAQ], 80)] == [
+        "id  verdict    rule        register  function            place         thread",
+        "F1  confirmed  stale-read  mr[1]     MyServer::dispatch  server.cc:31  server",
     ]
     assert list(render_table([], 80)) == []
 
