@@ -12,7 +12,7 @@ Item = Mapping[str, str | int]  # a finding that is expected: the keys it must h
 
 _TEXTS = ("thread", "task", "register", "function", "file")
 _NUMBERS = ("line", "offset", "size", "count")
-_BYTES = ("expected", "actual")
+_BYTES = ("expected", "actual", "pc")
 _CLOSED: Mapping[str, tuple[str, ...]] = {
     "rule": tuple(rule.value for rule in Rule),
     # Notes take no part: to list one is a mistake.
@@ -112,7 +112,8 @@ def compare(
 
     Confirmed and probable findings must be expected, latent ones may be, and with
     `strict` must; notes and suppressed findings take no part.  An item matches a finding
-    that has all its keys.
+    that has all its keys, a latent one only if it asks for that verdict: what was a wrong
+    value should not become right by luck unnoticed.
     """
     given = [f for f in findings if not f.suppressed and f.verdict is not Verdict.NOTE]
     must = [f for f in given if strict or f.verdict is not Verdict.LATENT]
@@ -137,7 +138,10 @@ def matches(item: Item, finding: Finding) -> bool:
 
 def differing(item: Item, finding: Finding) -> list[str]:
     """Name the keys of `item` in which a finding differs."""
-    return [key for key, value in item.items() if not _has(finding, key, value)]
+    keys = [key for key, value in item.items() if not _has(finding, key, value)]
+    if finding.verdict is Verdict.LATENT and "verdict" not in item:
+        keys.append("verdict")
+    return keys
 
 
 def as_item(finding: Finding) -> Item:
@@ -161,7 +165,7 @@ def describe_item(item: Item) -> str:
 def _has(finding: Finding, key: str, value: str | int) -> bool:
     if key not in KEYS:
         return False
-    actual = getattr(finding, key)
+    actual = finding.access.pc if key == "pc" else getattr(finding, key)
     if key == "file" and isinstance(value, str):
         # As much of the path as the scenario cares for.
         return f"/{actual}".endswith(f"/{value.lstrip('/')}") and bool(value)

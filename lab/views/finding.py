@@ -98,7 +98,8 @@ def describe_message(message: Message) -> Text:
     items = f", {describe_count(message.items, 'item')}" if message.items else ""
     return Text.assemble(
         (printable(message.id), "bold"),
-        f" {printable(message.sender)} → {printable(message.receiver)}{via}, {words}{items}",
+        f" {printable(message.sender) or '?'} → {printable(message.receiver) or '?'}{via}, "
+        f"{words}{items}",
     )
 
 
@@ -156,7 +157,7 @@ def _section(label: str, lines: Iterator[Text], width: int) -> Iterator[Text]:
                 if gutter < GUTTER:
                     yield Text(label, style="bold")
             shown = label if first and gutter == GUTTER else ""
-            yield Text.assemble((f"{shown:<{gutter}}", "bold"), line)
+            yield Text.assemble((f"{shown:<{gutter}}", "bold" if shown else ""), line)
             first = False
 
 
@@ -173,10 +174,11 @@ def _about(finding: Finding) -> Iterator[Text]:
 
 
 def _access(access: Access, context: Context, width: int) -> Iterator[Text]:
+    space = "  " if access.instruction else ""
     yield Text.assemble(
         (f"{access.position:,}  ", "dim"),
-        (printable(access.instruction) or "instruction", "bold"),
-        (f"  at {access.pc:#x}", "dim"),
+        (printable(access.instruction) + space, "bold"),
+        (f"at {access.pc:#x}", "dim"),
     )
     yield from render_stack(access.stack, context.source, _inside(width))
 
@@ -225,13 +227,17 @@ def _message_words(finding: Finding, message: Message, width: int) -> Iterator[T
 
 
 def _fate(word: Word) -> Text:
+    lost = word.state in _BAD_STATES
     if word.read is not None:
         frame = word.read.stack[0] if word.read.stack else None
         where = f", {place(frame.file, frame.line)}" if frame and frame.file else ""
         return Text(f"read at {word.read.position:,}{where}", style="dim")
-    if word.state in _BAD_STATES:
-        return Text("never read before it was overwritten", style="yellow")
-    return Text("not read", style="dim")
+    if word.unread:
+        what = "never read before it was overwritten" if lost else "not read"
+        return Text(what, style="yellow" if lost else "dim")
+    if lost:
+        return Text("overwritten", style="yellow")
+    return Text("read" if word.state == "consumed" else "", style="dim")
 
 
 def _clobber(clobber: Clobber, context: Context, width: int) -> Iterator[Text]:
@@ -335,7 +341,8 @@ def _commands(finding: Finding, context: Context, width: int) -> Iterator[Text]:
             yield Text(label, style="bold")
         for k, line in enumerate(lines):
             shown = label if k == 0 and gutter == GUTTER else ""
-            yield Text.assemble((f"{shown:<{gutter}}", "bold"), printable(line))
+            head = (f"{shown:<{gutter}}", "bold" if shown else "")
+            yield Text.assemble(head, printable(line))
 
 
 def _toml_string(text: str) -> str:

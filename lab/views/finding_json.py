@@ -116,6 +116,7 @@ def _word(word: Word) -> dict[str, Any]:
         "state": word.state,
         "here": word.here,
         "read": None if word.read is None else access_as_json(word.read),
+        "unread": word.unread,
     }
 
 

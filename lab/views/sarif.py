@@ -80,7 +80,7 @@ def result(finding: Finding, *, source: Callable[[str, int], str], root: PurePat
         "ruleIndex": list(Rule).index(finding.rule),
         "kind": kind,
         "level": level,
-        "message": _text(f"{finding.summary} {finding.cure}".strip()),
+        "message": _text(_message(finding)),
         "locations": [places.of_finding(finding)],
         "relatedLocations": [
             {"id": k, **places.of_step(step)} for k, step in enumerate(_related(steps), 1)
@@ -259,6 +259,11 @@ def _notifications(run: Run) -> Iterator[Json]:
         yield _notification(
             "warning", f"{suppression.key} fits no finding: {suppression.reason}"
         )
+
+
+def _message(finding: Finding) -> str:
+    parts = [finding.summary] + ([f"Cure: {finding.cure}"] if finding.cure else [])
+    return " ".join(part if part.endswith(".") else f"{part}." for part in parts if part)
 
 
 def _notification(level: str, text: str) -> Json:

@@ -109,7 +109,7 @@ FAQ = Finding(
             "consumed",
             read=access(411_644, "mov eax, [ecx]", replace(DISPATCH, line=25)),
         ),
-        Word("mr[1]", 42, 0x1000, "kernel, M18", "STALE", here=True),
+        Word("mr[1]", 42, 0x1000, "kernel, M18", "STALE", here=True, unread=True),
         Word("mr[2]", None, 0, "never written", "undefined"),
     ),
     consequences=(Consequence("reply to client, mr[0]", 413_377, "0x2000", "0x54"),),

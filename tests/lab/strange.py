@@ -68,6 +68,7 @@ words = st.builds(
     names | st.sampled_from(["STALE", "undefined", "consumed"]),
     st.booleans(),
     st.none() | accesses,
+    st.booleans(),
 )
 findings = st.builds(
     Finding,

@@ -71,7 +71,8 @@ FAULT = "_start: mov [0], eax\n"
         (LISTED, (), ("--no-expect",), SLEEPER, 0),
         ("", (LATENT,), (), SLEEPER, 0),
         ("", (LATENT,), ("--strict",), SLEEPER, 1),
-        (LISTED, (LATENT,), ("--strict",), SLEEPER, 0),
+        (LISTED, (LATENT,), (), SLEEPER, 1),
+        ('findings = [{ verdict = "latent" }]\n', (LATENT,), ("--strict",), SLEEPER, 0),
         ("", (BARE,), ("--strict",), SLEEPER, 0),
         ('console = "x"\n', (), ("--no-expect",), SLEEPER, 0),
         # A failed guest before a wrong finding, wrong use before both.

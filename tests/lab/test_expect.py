@@ -17,6 +17,7 @@ from tests.lab.findings import FAQ
 LATENT = replace(FAQ, id="F2", verdict=Verdict.LATENT, register="mr[2]")
 NOTE = replace(FAQ, id="F3", verdict=Verdict.NOTE, rule=Rule.HIDDEN_IPC)
 STALE: Item = {"rule": "stale-read"}
+LISTED: Item = {"rule": "stale-read", "verdict": "latent"}
 AT_MR1: Item = {"rule": "stale-read", "register": "mr[1]"}
 
 
@@ -71,18 +72,23 @@ def test_a_long_chain_of_items_is_matched() -> None:
 
 def test_latent_findings_are_allowed_but_not_required_to_be_listed() -> None:
     assert compare([], [LATENT]).holds
-    assert compare([STALE], [LATENT]).holds
-    assert compare([{"verdict": "latent"}], [LATENT]).holds
+    assert compare([LISTED], [LATENT]).holds
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_item_that_does_not_say_latent_does_not_take_what_is(strict: bool) -> None:
+    assert compare([STALE], [LATENT], strict=strict).missing == (STALE,)
+    assert not compare([{}], [LATENT], strict=strict).holds
 
 
 def test_a_latent_finding_does_not_take_the_item_that_a_confirmed_one_needs() -> None:
-    done = compare([STALE], [LATENT, FAQ])
+    done = compare([{}], [LATENT, FAQ])
     assert (done.holds, ids(tuple(finding for _, finding in done.matched))) == (True, ["F1"])
 
 
 def test_a_latent_finding_fails_a_strict_run() -> None:
     assert ids(compare([], [LATENT], strict=True).unexpected) == ["F2"]
-    assert compare([STALE], [LATENT], strict=True).holds
+    assert compare([LISTED], [LATENT], strict=True).holds
 
 
 def test_notes_and_suppressed_findings_take_no_part() -> None:
@@ -106,6 +112,8 @@ def test_notes_and_suppressed_findings_take_no_part() -> None:
         ({"actual": "0x1001"}, False),
         ({"actual": "many"}, False),
         ({"count": 2}, False),
+        ({"pc": "0x401234"}, True),
+        ({"pc": 0x401235}, False),
         ({"offset": 4, "size": 4, "thread": "server", "verdict": "confirmed"}, True),
         ({"colour": "red"}, False),
     ],
@@ -129,6 +137,8 @@ def test_no_other_matching_leaves_less_alone(data: st.DataObject) -> None:
     ]
     kinds: list[Item] = [
         {},
+        {"verdict": "latent"},
+        {"verdict": "latent", "register": "mr[0]"},
         *({"register": r} for r in registers),
         *({"thread": t} for t in threads),
     ]

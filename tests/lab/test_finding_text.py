@@ -141,7 +141,7 @@ def test_what_a_rule_leaves_out_has_no_section() -> None:
         "          A system call was made while mr[0] was unread.\n"
         "          thread server of task server, position 412,024, cycle 1,012,024\n"
         "\n"
-        "CALL      412,024  instruction  at 0x401300\n"
+        "CALL      412,024  at 0x401300\n"
         "\n"
         "EFFECT    not tried\n"
         "\n"
@@ -157,6 +157,13 @@ def test_a_long_message_shows_all_its_words() -> None:
     assert shown[1:] == [(str(k), hex(0x100 + k)) for k in range(63)] or shown == [
         (str(k), hex(0x100 + k)) for k in range(63)
     ]
+
+
+def test_what_is_not_known_of_a_word_is_not_claimed() -> None:
+    words = tuple(replace(word, read=None, unread=False) for word in FAQ.words)
+    lines = report(replace(FAQ, words=words)).splitlines()
+    assert "            mr[0]   0x7  read" in lines
+    assert "          > mr[1]  0x2a  overwritten" in lines
 
 
 def test_a_suppressed_finding_gives_its_reason() -> None:

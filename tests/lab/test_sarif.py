@@ -233,8 +233,8 @@ def test_a_fingerprint_is_of_the_identity_alone() -> None:
 
 
 def test_braces_and_links_in_names_are_text() -> None:
-    found = one(replace(FAQ, summary="f::{lambda()#1} [a](http://x)", cure=""))
-    assert found["message"] == {"text": "f::{{lambda()#1}} [a\\](http://x)"}
+    found = one(replace(FAQ, summary="f::{lambda()#1} [a](http://x)", cure="none"))
+    assert found["message"] == {"text": "f::{{lambda()#1}} [a\\](http://x). Cure: none."}
 
 
 def test_the_log_is_the_same_each_time(plain: Run) -> None:
