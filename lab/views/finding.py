@@ -10,6 +10,7 @@ what only helps to find one's way.
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from rich.text import Text
 
@@ -20,7 +21,6 @@ from lab.views.text import describe_count, describe_label, printable
 
 GUTTER = 10  # cells left of a report's text, for its labels
 NARROW = 60  # below it labels stand above the text
-_SOURCE = 20  # cells that a line of source needs to stand beside its frame
 VERDICTS = {
     Verdict.CONFIRMED: "bold red",
     Verdict.PROBABLE: "bold yellow",
@@ -52,13 +52,13 @@ def render_finding(finding: Finding, context: Context) -> Iterator[Text]:
     width = clamp(context.width)
     yield from wrap(headline(finding), width, hang=GUTTER)
     yield from _section("", _about(finding), width)
-    yield from _section(
-        RULES[finding.rule].access, _access(finding.access, context, width), width
-    )
+    yield from _section(RULES[finding.rule].access, _access(finding, context, width), width)
     if finding.message is not None:
         yield from _section("MESSAGE", _message(finding, finding.message, width), width)
     if finding.clobber is not None:
-        yield from _section("CLOBBER", _clobber(finding.clobber, context, width), width)
+        yield from _section(
+            "CLOBBER", _clobber(finding, finding.clobber, context, width), width
+        )
     yield from _section("UTCB", _words(finding.words, width), width)
     yield from _section("EFFECT", _effect(finding, width), width)
     yield from _section("CHECKS", _checks(finding, width), width)
@@ -104,23 +104,30 @@ def describe_message(message: Message) -> Text:
 
 
 def render_stack(
-    stack: Sequence[Frame], source: Callable[[str, int], str], width: int
+    stack: Sequence[Frame], context: Context, width: int, *, at: str
 ) -> Iterator[Text]:
-    """Render a stack, the innermost frame first, each with its line of source if known."""
+    """Render a stack, the innermost frame first, each with its line of source if known.
+
+    The source stands beside the frames if all of it fits there, else below them.  The
+    function `at` is where the finding is.
+    """
     rows = [
         (
             Text(f"#{k}", style="dim"),
             Text.assemble(
-                printable(frame.function or frame.symbol) or "?",
+                (
+                    printable(frame.function or frame.symbol) or "?",
+                    "bold" if frame.function == at else "",
+                ),
                 (" (inlined)" if frame.inlined else "", "dim"),
             ),
             Text(place(frame.file, frame.line) or f"{frame.pc:#x}"),
-            Text(printable(source(frame.file, frame.line)), style="italic"),
+            Text(_source(frame, context), style="italic"),
         )
         for k, frame in enumerate(stack)
     ]
-    taken = sum(max((row[k].cell_len for row in rows), default=0) + GAP for k in range(3))
-    if width - taken >= _SOURCE:
+    taken = [max((row[k].cell_len for row in rows), default=0) + GAP for k in range(4)]
+    if sum(taken) - GAP <= width:
         yield from columns(rows, width)
         return
     for row, lines in zip(rows, grid([row[:3] for row in rows], width), strict=True):
@@ -173,14 +180,15 @@ def _about(finding: Finding) -> Iterator[Text]:
         yield Text.assemble(("suppressed: ", "bold"), printable(finding.suppressed))
 
 
-def _access(access: Access, context: Context, width: int) -> Iterator[Text]:
+def _access(finding: Finding, context: Context, width: int) -> Iterator[Text]:
+    access = finding.access
     space = "  " if access.instruction else ""
     yield Text.assemble(
         (f"{access.position:,}  ", "dim"),
         (printable(access.instruction) + space, "bold"),
         (f"at {access.pc:#x}", "dim"),
     )
-    yield from render_stack(access.stack, context.source, _inside(width))
+    yield from render_stack(access.stack, context, _inside(width), at=finding.function)
 
 
 def _message(finding: Finding, message: Message, width: int) -> Iterator[Text]:
@@ -240,33 +248,51 @@ def _fate(word: Word) -> Text:
     return Text("read" if word.state == "consumed" else "", style="dim")
 
 
-def _clobber(clobber: Clobber, context: Context, width: int) -> Iterator[Text]:
+def _clobber(
+    finding: Finding, clobber: Clobber, context: Context, width: int
+) -> Iterator[Text]:
     if clobber.message is not None:
         yield Text.assemble(
             (f"{clobber.message.born:,}  ", "dim"), describe_message(clobber.message)
         )
-    steps = [(store.position, store.instruction or "store", store) for store in clobber.stores]
+    rows = list(_stores(clobber.stores))
     if clobber.call is not None:
         call = clobber.call
-        steps.append((call.position, call.instruction or "system call", call))
-    rows = [
-        (Text(f"{at:,}", style="dim"), Text(printable(what), style="yellow"), _leaf(access))
-        for at, what, access in steps
-    ]
+        rows.append(_step(call.position, call.instruction or "system call", _leaf(call)))
     if clobber.delivery is not None:
-        copied = Text("the kernel's copy", style="yellow")
-        rows.append((Text(f"{clobber.delivery:,}", style="dim"), copied, Text()))
+        rows.append(_step(clobber.delivery, "the kernel's copy", ""))
     yield from columns(rows, _inside(width), right=(0,))
     stack = clobber.call.stack if clobber.call is not None else ()
-    yield from render_stack(stack, context.source, _inside(width))
+    yield from render_stack(stack, context, _inside(width), at=finding.function)
 
 
-def _leaf(access: Access) -> Text:
+def _stores(stores: Sequence[Access]) -> Iterator[tuple[Text, Text, Text]]:
+    # A loop that copies a message is one line, not one for each byte.
+    for (instruction, where), group in groupby(stores, lambda s: (s.instruction, _leaf(s))):
+        same = list(group)
+        times = f", {len(same)} times" if len(same) > 1 else ""
+        yield _step(same[0].position, f"{instruction or 'store'}{times}", where)
+
+
+def _step(position: int, what: str, where: str) -> tuple[Text, Text, Text]:
+    return (
+        Text(f"{position:,}", style="dim"),
+        Text(printable(what), style="yellow"),
+        Text(where, style="dim"),
+    )
+
+
+def _leaf(access: Access) -> str:
     if not access.stack:
-        return Text(f"at {access.pc:#x}", style="dim")
+        return f"at {access.pc:#x}"
     frame = access.stack[0]
     where = place(frame.file, frame.line) or f"{access.pc:#x}"
-    return Text(f"{printable(frame.function)} {where}".strip(), style="dim")
+    return f"{printable(frame.function)} {where}".strip()
+
+
+def _source(frame: Frame, context: Context) -> str:
+    text = context.source(frame.file, frame.line) if frame.line else ""
+    return printable(" ".join(text.split()))
 
 
 def _words(words: Sequence[Word], width: int) -> Iterator[Text]:

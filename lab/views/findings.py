@@ -82,7 +82,7 @@ def count_findings(findings: Sequence[Finding]) -> str:
     return f"{describe_count(len(shown), 'finding')} ({by_verdict}){suppressed}"
 
 
-_HEAD = ("id", "verdict", "rule", "register", "function", "place", "thread", "times")
+_HEAD = ("id", "verdict", "rule", "register", "where", "thread", "times")
 
 
 def _row(finding: Finding) -> tuple[Text, ...]:
@@ -95,8 +95,8 @@ def _row(finding: Finding) -> tuple[Text, ...]:
         Text(verdict, style=style),
         Text(finding.rule.value),
         Text(printable(finding.register)),
-        Text(printable(finding.function)),
-        Text(place(finding.file, finding.line)),
+        # One column, for it folds best between the two.
+        Text(f"{printable(finding.function)} {place(finding.file, finding.line)}".strip()),
         Text(printable(finding.thread)),
         Text(f"{finding.count:,}"),
     )

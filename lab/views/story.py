@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
-from lab.checker.finding import Access, Finding
+from lab.checker.finding import Access, Finding, Message
 from lab.views.finding import (
     GUTTER,
     Context,
@@ -49,16 +49,11 @@ def tell(finding: Finding) -> list[Step]:
             told = f"{word.register} is read while it still holds {word.delivered:#x}"
             steps.append(Step(word.read.position, "read", told, word.read))
     if clobber is not None:
-        nested = "another message" if clobber.message is None else clobber.message.id
         for store in clobber.stores:
-            told = f"a store for {nested} overwrites what was there"
+            told = "a store for another message overwrites what was there"
             steps.append(Step(store.position, "store", told, store))
         if clobber.call is not None:
-            told = (
-                "another system call uses the message registers"
-                if clobber.message is None
-                else f"the system call for {describe_message(clobber.message).plain}"
-            )
+            told = _call(finding, clobber.message)
             steps.append(Step(clobber.call.position, "call", told, clobber.call))
         if clobber.delivery is not None:
             told = "the kernel copies what arrives into the same registers"
@@ -92,7 +87,10 @@ def render_story(finding: Finding, context: Context) -> Iterator[Text]:
         # A single row is folded in its last column only.
         yield from columns([_padded(rows[0], number)], width)
         if step.access is not None:
-            yield from (indent(line, number + 2) for line in _where(step, context, room))
+            yield from (
+                indent(line, number + 2)
+                for line in _where(step, context, room, at=finding.function)
+            )
     if finding.cure:
         yield Text()
         yield from wrap(Text.assemble(("CURE  ", "bold"), printable(finding.cure)), width)
@@ -111,17 +109,24 @@ def story_as_json(finding: Finding) -> list[dict[str, Any]]:
     ]
 
 
+def _call(finding: Finding, nested: Message | None) -> str:
+    if nested is None:
+        return "another system call uses the message registers"
+    does = "brings" if nested.receiver == finding.thread else "sends"
+    return f"the system call that {does} {describe_message(nested).plain}"
+
+
 def _padded(row: tuple[Text, Text], number: int) -> tuple[Text, Text]:
     return Text(" " * (number - row[0].cell_len)).append_text(row[0]), row[1]
 
 
-def _where(step: Step, context: Context, width: int) -> Iterator[Text]:
+def _where(step: Step, context: Context, width: int, *, at: str) -> Iterator[Text]:
     assert step.access is not None
     access = step.access
     if access.instruction:
         yield from wrap(Text(printable(access.instruction), style="yellow"), width)
     if step.kind in ("call", "fault"):
-        yield from render_stack(access.stack, context.source, width)
+        yield from render_stack(access.stack, context, width, at=at)
     elif access.stack:
         frame = access.stack[0]
         where = place(frame.file, frame.line) or f"{frame.pc:#x}"

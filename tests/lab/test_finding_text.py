@@ -44,9 +44,10 @@ CLOBBER   412,018  M18 server → other through gate other, 2 words
           412,021  mov [ecx+4], 3       notify_my_other_server notify.cc:12
           412,024  call __l4sys_invoke  notify_my_other_server notify.cc:12
           412,660  the kernel's copy
-          #0  notify_my_other_server  notify.cc:12    l4_ipc_call(other, utcb,
-                                                      tag, L4_IPC_NEVER);
-          #1  MyServer::dispatch      server.cc:28    notify_my_other_server();
+          #0  notify_my_other_server  notify.cc:12
+              l4_ipc_call(other, utcb, tag, L4_IPC_NEVER);
+          #1  MyServer::dispatch      server.cc:28
+              notify_my_other_server();
           #2  Server::internal_loop   ipc_server:430
 
 UTCB        word   delivered     now  last writer    state
@@ -91,17 +92,19 @@ see docs/rules.md#stale-read
 411,644  mr[0] is read while it still holds 0x7
          mov eax, [ecx]
          in MyServer::dispatch, server.cc:25
-412,018  a store for M18 overwrites what was there
+412,018  a store for another message overwrites what was there
          mov [ecx], 9
          in notify_my_other_server, notify.cc:12
-412,021  a store for M18 overwrites what was there
+412,021  a store for another message overwrites what was there
          mov [ecx+4], 3
          in notify_my_other_server, notify.cc:12
-412,024  the system call for M18 server → other through gate other, 2 words
+412,024  the system call that sends M18 server → other through gate other, 2
+         words
          call __l4sys_invoke
-         #0  notify_my_other_server  notify.cc:12    l4_ipc_call(other, utcb,
-                                                     tag, L4_IPC_NEVER);
-         #1  MyServer::dispatch      server.cc:28    notify_my_other_server();
+         #0  notify_my_other_server  notify.cc:12
+             l4_ipc_call(other, utcb, tag, L4_IPC_NEVER);
+         #1  MyServer::dispatch      server.cc:28
+             notify_my_other_server();
          #2  Server::internal_loop   ipc_server:430
 412,660  the kernel copies what arrives into the same registers
 412,907  The server read 0x1000 as word 1 of the request from client, but client
@@ -164,6 +167,26 @@ def test_what_is_not_known_of_a_word_is_not_claimed() -> None:
     lines = report(replace(FAQ, words=words)).splitlines()
     assert "            mr[0]   0x7  read" in lines
     assert "          > mr[1]  0x2a  overwritten" in lines
+
+
+def test_a_loop_of_stores_is_one_line() -> None:
+    assert FAQ.clobber is not None
+    store = FAQ.clobber.stores[0]
+    loop = tuple(replace(store, position=store.position + k) for k in range(3))
+    clobber = replace(FAQ.clobber, stores=(*loop, FAQ.clobber.stores[1]))
+    lines = report(replace(FAQ, clobber=clobber)).splitlines()
+    assert [line.split("  notify")[0].strip() for line in lines if " mov [ecx" in line] == [
+        "412,018  mov [ecx], 9, 3 times",
+        "412,021  mov [ecx+4], 3",
+    ]
+
+
+def test_source_is_shown_beside_the_frames_where_there_is_room() -> None:
+    wide = report(FAQ, 120).splitlines()
+    assert (
+        "          #0  notify_my_other_server  notify.cc:12    "
+        "l4_ipc_call(other, utcb, tag, L4_IPC_NEVER);" in wide
+    )
 
 
 def test_a_suppressed_finding_gives_its_reason() -> None:
@@ -277,13 +300,13 @@ def test_a_table_has_a_line_for_each_finding() -> None:
         replace(BARE, suppressed="known", count=1234),
     ]
     assert [line.plain for line in render_table(found, 80)] == [
-        "id  verdict     rule        register  function  place         thread  times",
-        "F1  confirmed   stale-read  mr[1]     dispatch  server.cc:31  server      1",
-        "F2  suppressed  hidden-ipc  mr[0]                             server  1,234",
+        "id  verdict     rule        register  where                  thread  times",
+        "F1  confirmed   stale-read  mr[1]     dispatch server.cc:31  server      1",
+        "F2  suppressed  hidden-ipc  mr[0]                            server  1,234",
     ]
     assert [line.plain for line in render_table([FAQ], 80)] == [
-        "id  verdict    rule        register  function            place         thread",
-        "F1  confirmed  stale-read  mr[1]     MyServer::dispatch  server.cc:31  server",
+        "id  verdict    rule        register  where                            thread",
+        "F1  confirmed  stale-read  mr[1]     MyServer::dispatch server.cc:31  server",
     ]
     assert list(render_table([], 80)) == []
 
