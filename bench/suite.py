@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from statistics import median, quantiles
 
 from bench.figures import ARCHES, LOOPS, WORDS, Figures
 from bench.loop import GuestLoop, call_loop, fault_loop
-from bench.process import start, thread_memory
+from bench.process import Start, start, thread_memory
 from guest.scenario import load_scenario
 from lab.replay.system import System, boot, load_programs
 
@@ -20,13 +21,17 @@ Progress = Callable[[int, int], None]  # steps done, steps in all
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured: samples of each figure, and the seconds of one of them."""
+    """How much is measured: samples of each figure, and the seconds of one of them.
+
+    After `limit` seconds by the wall clock no further round of samples begins.
+    """
 
     samples: int
     seconds: float
+    limit: float = inf
 
 
-SHORT = Effort(samples=5, seconds=0.02)
+SHORT = Effort(samples=5, seconds=0.015, limit=10)
 FULL = Effort(samples=15, seconds=0.05)
 
 
@@ -52,6 +57,7 @@ class _Series:
 
 def measure(effort: Effort, *, progress: Progress | None = None) -> Figures:
     """Measure everything; each figure is the median of its samples."""
+    begin = time.monotonic()
     system = _boot()
     engine = system.machine.engine
     system.close()
@@ -70,8 +76,10 @@ def measure(effort: Effort, *, progress: Progress | None = None) -> Figures:
         if (prepared := _prepare(name, effort.seconds)) is not None:
             series[name] = _Series(prepared)
         step()
-    starts = []
-    for _ in range(effort.samples):
+    starts: list[Start] = []
+    while len(starts) < effort.samples:
+        if starts and time.monotonic() - begin >= effort.limit:
+            break
         for name in names:
             if name in series:
                 series[name].samples.append(series[name].take())
@@ -84,7 +92,7 @@ def measure(effort: Effort, *, progress: Progress | None = None) -> Figures:
     found = {name: each.figure for name, each in series.items()}
     return Figures(
         engine=engine,
-        samples=effort.samples,
+        samples=len(starts),
         spread=median(each.spread for each in series.values()),
         guest={arch: {loop: found["guest", arch, loop] for loop in LOOPS} for arch in ARCHES},
         round_trips={

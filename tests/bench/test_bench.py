@@ -128,6 +128,23 @@ def test_only_the_compiled_engine_has_goals() -> None:
         assert sum(line.rstrip().endswith("goal") for line in lines) == goals
 
 
+def test_a_limit_leaves_one_sample_of_everything() -> None:
+    figures = suite.measure(suite.Effort(samples=3, seconds=0.0005, limit=0))
+
+    assert figures.samples == 1
+
+
+def test_progress_ends_where_it_said() -> None:
+    told: list[tuple[int, int]] = []
+
+    suite.measure(
+        suite.Effort(samples=1, seconds=0.0005), progress=lambda *now: told.append(now)
+    )
+
+    assert [done for done, _ in told] == list(range(1, told[0][1] + 1))
+    assert len({total for _, total in told}) == 1
+
+
 def test_a_scenario_that_does_not_ship_is_not_measured() -> None:
     assert fault_loop("no_such_scenario") is None
 
