@@ -2,14 +2,28 @@
 
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import TypeGuard
 
 from kernel.abi import ARCHES, TAG_WORDS
-from kernel.events import Event, Exception_, Fault, Invocation, Log, Refused, Transfer
+from kernel.events import (
+    Created,
+    Event,
+    Exception_,
+    Fate,
+    Fault,
+    Invocation,
+    Log,
+    Named,
+    Refused,
+    Transfer,
+    Waiting,
+)
 from kernel.message import Utcb
 from kernel.objects import Thread
 from kernel.port import LABEL, TAG
 from kernel.recorder import Recorder
 from kernel.utcb import MR_COUNT
+from lab.names import Names
 from lab.trace.console import CONSOLE_LIMIT, decode_console
 from lab.trace.format import (
     HASH_SIZE,
@@ -32,7 +46,7 @@ class RunRecorder(Recorder):
     """Takes the events of one run in, in bounded memory, and passes them on.
 
     `messages` counts completed transfers into a thread, `invocations` those of kernel
-    objects; `refused` has the first of `refusals`.
+    objects; `refused` has the first of `refusals`.  `names` is told what guests say of names.
     """
 
     __slots__ = (
@@ -50,6 +64,7 @@ class RunRecorder(Recorder):
         "invocations",
         "listener",
         "messages",
+        "names",
         "refusals",
         "refused",
     )
@@ -65,6 +80,7 @@ class RunRecorder(Recorder):
         self.faults: list[Fault | Exception_] = []
         self.refused: list[Refused] = []
         self.refusals = 0
+        self.names: Names | None = None
         self._log = bytearray()
         self._hash = blake2b(identity.encode(), digest_size=HASH_SIZE)
         self._word = ARCHES[identity.arch].word
@@ -184,8 +200,14 @@ class RunRecorder(Recorder):
         self._hashed = self._end
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, Invocation):
+        if isinstance(event, Invocation | Waiting):
             self.invocations += 1
+        elif isinstance(event, Named):
+            if self.names is not None:
+                self.names.give(event.target, event.name)
+        elif isinstance(event, Created):
+            if self.names is not None and event.kind == Thread.kind:
+                self.names.adopt(event.target, event.thread)
         elif isinstance(event, Log):
             if len(self._log) <= CONSOLE_LIMIT:
                 self._log += event.data
@@ -195,5 +217,9 @@ class RunRecorder(Recorder):
             self.refusals += 1
             if len(self.refused) < _MOST_REPORTS:
                 self.refused.append(event)
-        elif isinstance(event, Fault | Exception_) and len(self.faults) < _MOST_REPORTS:
+        elif _is_unhandled(event) and len(self.faults) < _MOST_REPORTS:
             self.faults.append(event)
+
+
+def _is_unhandled(event: Event) -> TypeGuard[Fault | Exception_]:
+    return isinstance(event, Fault | Exception_) and event.fate is not Fate.HANDLED
