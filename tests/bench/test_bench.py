@@ -16,6 +16,7 @@ from bench import suite
 from bench.figures import Figures, as_json, render
 from bench.loop import call_loop, fault_loop
 from bench.process import ThreadMemory
+from kernel.events import Event, Fault
 from lab.run import run_scenario
 from tests.lab.cli import CommandLine
 
@@ -78,8 +79,6 @@ def test_json_is_one_object_with_these_keys(l4lab: CommandLine) -> None:
         arch: {kind: list(rates) for kind, rates in kinds.items()}
         for arch, kinds in value["round_trips"].items()
     } == dict.fromkeys(ARCHES, dict.fromkeys(KINDS, WORDS))
-    if fault_loop(suite.FAULTS) is None:
-        assert value.pop("page_faults") is None
     wrong = [
         n
         for n in numbers(value)
@@ -156,6 +155,16 @@ def test_a_turn_is_a_round_trip(name: str, arch: str) -> None:
     run = run_scenario(name, arch=arch)
 
     assert run.cycles / loop.cycles_each == pytest.approx(run.messages / 2, rel=0.01)
+
+
+def test_a_turn_of_the_page_fault_loop_is_a_fault() -> None:
+    loop = fault_loop(suite.FAULTS)
+    events: list[Event] = []
+    run = run_scenario(suite.FAULTS, listener=lambda _names, event: events.append(event))
+
+    assert loop is not None
+    faults = sum(isinstance(event, Fault) for event in events)
+    assert run.cycles / loop.cycles_each == pytest.approx(faults, rel=0.02)
 
 
 @pytest.mark.parametrize(
