@@ -282,6 +282,26 @@ def doctor(as_json: bool) -> None:
     sys.exit(HOLDS if all(check.ok for check in checks) else DIFFERS)
 
 
+@commands.command("bench")
+@_json
+def measure_speed(as_json: bool) -> None:
+    """Measure the speed of this installation; takes about ten seconds.
+
+    Only ratios within one run mean anything: machines differ, and are shared.
+    """
+    from bench import figures, suite
+
+    found = _with_progress(
+        lambda progress: suite.measure(suite.SHORT, progress=progress),
+        show=not as_json,
+        label="measuring",
+    )
+    if as_json:
+        _print_json(figures.as_json(found))
+    else:
+        _print_lines(figures.render(found))
+
+
 def main() -> None:
     """Run the command line; every error of the user's is one message and exit code 3."""
     from guest.errors import GuestError
@@ -388,7 +408,7 @@ def _exit_code(done: Any) -> int:
     return HOLDS if done.holds else DIFFERS
 
 
-def _with_progress(work: Callable[[Any], Any], *, show: bool) -> Any:
+def _with_progress(work: Callable[[Any], Any], *, show: bool, label: str = "running") -> Any:
     # A bar appears on a terminal when a run is long enough to wonder.
     if not (show and sys.stderr.isatty()):
         return work(None)
@@ -401,7 +421,7 @@ def _with_progress(work: Callable[[Any], Any], *, show: bool) -> Any:
         def report(now: int, budget: int) -> None:
             nonlocal task
             if task is None:
-                task = bar.add_task("running", total=budget)
+                task = bar.add_task(label, total=budget)
             bar.update(task, completed=now)
 
         return work(report)
