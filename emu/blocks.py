@@ -93,7 +93,7 @@ class Map(Protocol[K, V]):
 
 # The maps `simple`, `covers` and `tails` of a block table.
 Maps: TypeAlias = tuple[
-    Map[int, tuple[int, int, int, int]], Map[int, Cover], Map[tuple[int, int], Cover]
+    Map[int, tuple[int, int, int]], Map[int, Cover], Map[tuple[int, int], Cover]
 ]
 
 
@@ -158,9 +158,9 @@ class Decoder:
 class BlockTable:
     """The blocks of one address space, by address, and their translations.
 
-    `simple` is the hot path's: a translation that is exactly one block, as (size, ticks,
-    count, size of the call that ends it or 0).  All other translations are in `covers`, and
-    those that begin inside a block in `tails`, by (address, end of the block).
+    `simple` is the hot path's: a translation that is exactly one block, as
+    (size, ticks, count).  All other translations are in `covers`, and those that begin
+    inside a block in `tails`, by (address, end of the block).
     """
 
     __slots__ = ("_blocks", "_decoder", "_fetch", "covers", "simple", "tails")
@@ -209,8 +209,7 @@ class BlockTable:
             return True
         cover = self._cover(address, size, block, fresh=True)
         if cover.after == NOWHERE and len(cover.charged) == 1 and cover.fits:
-            call = block.stop - block.last if block.end is End.CALL else 0
-            self.simple[address] = (size, cover.ticks, cover.count, call)
+            self.simple[address] = (size, cover.ticks, cover.count)
         else:
             self.covers[address] = cover
         return True

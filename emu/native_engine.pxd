@@ -15,7 +15,7 @@ cdef struct Entry:
     int64_t ticks
     uint32_t size  # 0: taken out
     uint16_t count
-    uint16_t call  # the size of the call that ends it; 0: none does
+    uint16_t call  # the size of the call that ends it; 0: none does, `unlearned`
     void *cover  # a Known, borrowed from the map; NULL in `simple`
 
 
@@ -102,6 +102,7 @@ cdef class NativeRunner:
     cdef int other_block(self, uint64_t address, uint32_t size) except -1
     cdef int go_inside(self, block, uint64_t after, bint repeats) except -1
     cdef int tell_time(self) except -1
+    cdef int end_in_call(self, Entry *entry) except -1
     cdef int arrive(self, uint64_t at) except -1
     cdef int access(self, bint is_write, uint64_t address, int size, uint64_t value) except -1
     cdef int settle_records(self) except -1

@@ -74,6 +74,7 @@ cdef extern from *:
 # milliseconds of the slowest code, and too rare to be measured.
 cdef int64_t patience = 1 << 21
 cdef size_t smallest = 64  # entries of an empty map
+cdef uint16_t unlearned = 0xFFFF
 
 
 cdef class Known:
@@ -170,11 +171,11 @@ cdef class Simple(Map):
     """Translations that are exactly one block."""
 
     def __setitem__(self, uint64_t address, value):
-        size, ticks, count, call = value
+        size, ticks, count = value
         cdef Entry *entry = self.claim(address)
         entry.ticks = ticks
         entry.count = count
-        entry.call = call
+        entry.call = unlearned
         entry.cover = NULL
         entry.size = size
 
@@ -433,10 +434,8 @@ cdef class NativeRunner:
                     s.ticks += entry.ticks
                     s.retired += entry.count
                     s.current = address
-                    if entry.call:
-                        s.caller = address
-                        s.back = address + size
-                        s.call = s.back - entry.call
+                    if entry.call and self.recorder is not None:
+                        self.end_in_call(entry)
                 return 0
             entry = (<Map> self.table.covers).find(address)
         else:
@@ -496,6 +495,18 @@ cdef class NativeRunner:
         now >>= cycle_shift
         s.words[ax] = now & 0xFFFFFFFF
         s.words[dx] = now >> 32 & 0xFFFFFFFF
+        return 0
+
+    cdef int end_in_call(self, Entry *entry) except -1:
+        """Take note of a block that ends in a call, if it does."""
+        cdef State *s = &self.state
+        if entry.call == unlearned:
+            block = self.table.block(entry.key)
+            entry.call = block.stop - block.last if block.end is End.CALL else 0
+        if entry.call:
+            s.caller = entry.key
+            s.back = entry.key + entry.size
+            s.call = s.back - entry.call
         return 0
 
     cdef int arrive(self, uint64_t at) except -1:

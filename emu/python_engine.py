@@ -77,7 +77,7 @@ class PythonRunner:
 
     def create_maps(self) -> Maps:
         """Make the maps of a block table: dictionaries."""
-        simple: dict[int, tuple[int, int, int, int]] = {}
+        simple: dict[int, tuple[int, int, int]] = {}
         covers: dict[int, Cover] = {}
         tails: dict[tuple[int, int], Cover] = {}
         return simple, covers, tails
@@ -110,7 +110,7 @@ class PythonRunner:
         handle = 0
         words = memoryview(bytearray(18 * 8)).cast("Q")
         table: BlockTable | None = None
-        nothing: dict[int, tuple[int, int, int, int]] = {}
+        nothing: dict[int, tuple[int, int, int]] = {}
         get = get_simple = nothing.get  # the former finds nothing where every block counts
         ticks = limit = retired = 0
         event = CALLED
@@ -138,7 +138,7 @@ class PythonRunner:
                 if address != expected:
                     entry = get(address)
                     if entry is not None:
-                        length, cost, count, _ = entry
+                        length, cost, count = entry
                         if length == size and ticks < limit:
                             ticks += cost
                             retired += count
@@ -195,8 +195,10 @@ class PythonRunner:
                         ticks += known[1]
                         retired += known[2]
                         current = address
-                        if known[3]:
-                            caller = table.block(address)
+                        if recorder is not None:
+                            block = table.block(address)
+                            if block is not None and block.end is End.CALL:
+                                caller = block
                     return
                 covers: Any = table.covers
                 cover = covers.get(address)
