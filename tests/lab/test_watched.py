@@ -9,6 +9,7 @@ from emu.context import Context
 from emu.machine import Machine
 from emu.memory import SHARED_BASE
 from emu.recorder import Access
+from emu.screen import REPORT, Report, Screen
 from emu.traps import STEPPED
 from emu.watch import Watch
 from guest.scenario import Scenario, load_scenario, shipped_scenarios
@@ -65,7 +66,7 @@ def facts(scenario: Scenario, machine: Machine) -> Facts:
     images = load_programs(scenario)
     recorder = RunRecorder(identify(scenario, images))
     system = boot(scenario, images, recorder=recorder, machine=machine)
-    if isinstance(machine, WatchedMachine):
+    if isinstance(machine, (WatchedMachine, ScreenedMachine)):
         machine.begin(UTCBS)
     end(system.kernel, run(system.kernel, scenario.cycles))
     result = recorder.trace_hash(), machine.now, machine.instructions
@@ -88,6 +89,33 @@ def test_a_watched_scenario_is_the_same_run_and_its_records_are_exact(
     assert facts(scenario, machine) == plain(name, arch)
     assert machine.records
     assert machine.stacks
+
+
+class ScreenedMachine(Machine):
+    """Asks for a report of every access."""
+
+    __slots__ = ("reports", "screened")
+
+    def begin(self, window: range) -> None:
+        self.reports = 0
+        self.screened: Screen = self.screen(window, [REPORT] * 512, self.count)
+
+    def run(self, context: Context, deadline: int) -> int:
+        trap = super().run(context, deadline)
+        self.count(self.screened.drain())
+        return trap
+
+    def count(self, reports: list[Report]) -> None:
+        self.reports += len(reports)
+
+
+@pytest.mark.parametrize(("name", "arch"), SCENARIOS)
+def test_a_screened_scenario_is_the_same_run(name: str, arch: str) -> None:
+    scenario = load_scenario(name, arch=arch)
+    machine = ScreenedMachine(configure(scenario))
+
+    assert facts(scenario, machine) == plain(name, arch)
+    assert machine.reports
 
 
 class StoppedMachine(Machine):
