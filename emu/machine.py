@@ -240,7 +240,6 @@ class Machine:
         and must not touch the machine; what comes of `Watch.drain` at every trap is the
         rest.  The stack of a context that ran before the watch begins with a mark.
         """
-        self.unwatch()
         watch = Watch(self._memory, self._spaces, self._engine, self._contexts, addresses, full)
         calls = watch.recorder.calls
         for number, context in self._contexts.items():

@@ -209,6 +209,24 @@ def test_a_page_that_may_be_executed_is_not_screened(arch: str) -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
+def test_screened_memory_can_be_watched_too(arch: str) -> None:
+    source = (
+        f"mov edi, {SHARED}; mov eax, [edi + 1]; movups xmm0, [edi]; inc dword ptr [edi + 4094]"
+    )
+    records = []
+    for both in (False, True):
+        it = shared_rig(arch, f"{source}; e: jmp e")
+        watched = it.machine.watch(ALL, lambda batch: None)
+        if both:
+            screened = screen(it)
+        it.run(20)
+        records.append(watched.drain())
+    assert records[0] == records[1]
+    assert len(records[0]) == 7
+    assert list(screened.states[4094:4098]) == [WRITTEN] * 4
+
+
+@pytest.mark.parametrize("arch", ARCHES)
 def test_faults_are_what_they_are(arch: str) -> None:
     it = shared_rig(arch, f"mov edi, {SHARED}; inc dword ptr [edi]; nop; e: jmp e")
     it.machine.map(1, SHARED, SHARED_BASE, READ)

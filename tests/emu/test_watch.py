@@ -371,6 +371,19 @@ def test_code_that_is_written_where_it_runs_is_written_once() -> None:
     ]
 
 
+def test_a_write_that_turns_code_to_data_first_is_done_once() -> None:
+    rights = READ | WRITE | EXECUTE
+    it = rig(
+        "amd64",
+        f"mov edi, {CODE + PAGE}; add dword ptr [rdi], 1; jmp l; l: nop; int3",
+        rights=rights,
+    )
+    watched = watch(it, range(CODE_FRAME + PAGE, CODE_FRAME + 2 * PAGE))
+
+    assert it.run() == EXCEPTION
+    assert [(a.is_write, a.value) for a in watched.drain()] == [(False, 0), (True, 1)]
+
+
 @pytest.mark.parametrize("arch", ARCHES)
 def test_flags_pushed_in_a_step_are_recorded_as_they_are_in_memory(arch: str) -> None:
     it = rig(arch, "pushf; int3" if arch == "amd64" else "pushfd; int3")
@@ -483,6 +496,16 @@ def test_only_whole_pages_of_memory_can_be_watched(addresses: range, message: st
     with pytest.raises(BadConfigError, match=message):
         it.machine.watch(addresses, no_batches)
     assert it.machine.stack(it.context)[0].is_mark  # there is no watch
+
+
+def test_a_refused_watch_leaves_the_one_there_is() -> None:
+    it = rig("amd64", f"mov edi, {DATA}; mov [rdi], al; int3")
+    watched = watch(it)
+    with pytest.raises(BadConfigError):
+        it.machine.watch(range(8), no_batches)
+    it.run()
+
+    assert seen(watched.drain()) == [("w", 0, 1, 0)]
 
 
 # -- nothing else changes, and nothing depends on how the run is cut ---------------------------
