@@ -10,9 +10,9 @@ from guest.image import Image
 from guest.scenario import Scenario, load_scenario
 from kernel.kernel import run
 from kernel.objects import Thread
+from lab.recorder import RunRecorder
 from lab.replay.system import System, boot, identify, load_programs
 from lab.run import run_scenario
-from lab.trace.recorder import RunRecorder
 
 # Loops that bring most of the difference between machines to light.  The rounds take
 # bare Unicorn a few hundredths of a second.

@@ -13,10 +13,15 @@ cdef class Context:
     cdef readonly object number, space, slot, thread_base
     cdef readonly BlockTable blocks
     cdef readonly Cpu cpu
+    cdef readonly list descriptors
+    cdef public long long ticks
     cdef public int trap
     cdef public Held held
-    cdef public unsigned long long tag, selector, label, timeout
+    cdef readonly unsigned long long[::1] registers
     cdef public unsigned long long address
     cdef public int error, vector
+    cdef public object site
+    cdef public unsigned long long site_sp
+    cdef public long long site_mappings
     cdef object _engine
     cdef unsigned long long _mask

@@ -8,7 +8,7 @@ from emu.stepper cimport Stepper
 
 cdef int CALLED, EXPIRED, PASSING, RAISED, WALK, AX, SI
 cdef int DEADLINE, STEPPED, SYSTEM_CALL
-cdef int CYCLE_SHIFT
+cdef int CYCLE_SHIFT, TAG, LABEL
 
 
 cdef class Machine:
@@ -16,6 +16,7 @@ cdef class Machine:
     cdef readonly object _engine, _memory, _spaces
     cdef object _watch, _screen
     cdef bint _amd64
+    cdef long long _mappings
     cdef unsigned long long _mask
     cdef object _call_page
     cdef Clock _clock
@@ -24,12 +25,22 @@ cdef class Machine:
     cdef dict _contexts
     cdef tuple _words
 
+    @cython.locals(sp=cython.ulonglong, ip=cython.ulonglong)
+    cpdef call_site(self, Context context)
     cpdef charge(self, long long cycles)
     cpdef advance(self, long long until)
 
-    @cython.locals(clock=Clock, limit=cython.longlong, cpu=Cpu, resume=Inside, event=cython.int)
+    @cython.locals(
+        clock=Clock,
+        limit=cython.longlong,
+        started=cython.longlong,
+        cpu=Cpu,
+        resume=Inside,
+        event=cython.int,
+        trap=cython.int,
+    )
     cpdef int run(self, Context context, deadline) except -1
-    @cython.locals(limit=cython.longlong)
+    @cython.locals(limit=cython.longlong, started=cython.longlong)
     cpdef int step(self, Context context, deadline) except -1
     @cython.locals(trap=cython.int)
     cpdef int run_until_position(self, Context context, deadline, long long position) except -1

@@ -10,7 +10,7 @@ nothing.
 
 from emu.blocks import NOWHERE, Block
 from emu.clock import Clock
-from emu.context import Context, Held
+from emu.context import LABEL, SELECTOR, TAG, TIMEOUT, Context, Held
 from emu.cost import CYCLE_SHIFT, TRAP_TICKS
 from emu.decode import LONGEST, End, Step, step_of
 from emu.engine import (
@@ -92,16 +92,16 @@ class Stepper:
         cpu = context.cpu
         context.held = None
         context.trap = SYSTEM_CALL
-        context.tag = cpu.words[AX]
-        context.selector = cpu.words[DX]
-        context.label = cpu.words[SI]
+        context.registers[TAG] = cpu.words[AX]
+        context.registers[SELECTOR] = cpu.words[DX]
+        context.registers[LABEL] = cpu.words[SI]
         if self._amd64:
-            context.timeout = cpu.words[R8] & 0xFFFF_FFFF
+            context.registers[TIMEOUT] = cpu.words[R8] & 0xFFFF_FFFF
             cpu.words[CX] = cpu.words[IP]
             cpu.words[R11] = cpu.words[FLAGS]
             cpu.words[R15] = AMD64_SCRATCH
         else:
-            context.timeout = cpu.words[CX]
+            context.registers[TIMEOUT] = cpu.words[CX]
             cpu.words[CX] = IA32_SCRATCH
         self._clock.ticks += TRAP_TICKS
         return SYSTEM_CALL

@@ -7,8 +7,8 @@ one `GuestError` with the path of its key.
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,8 @@ MAX_CYCLES = (1 << 63) - 1
 MAX_RAM = 2 << 30
 MIN_RAM = 1 << 20
 MAX_STACK = 64 << 20
+_MAX_ARGUMENTS = 1024  # characters
+_MAX_NAME = 16  # bytes, as in L4Re's table of capabilities
 DEFAULT_CYCLES = 100_000_000
 DEFAULT_RAM = 64 << 20
 DEFAULT_STACK = 16 << 10
@@ -43,6 +45,7 @@ _INITIAL = {
     abi.CAP_LOG: "the log",
     abi.CAP_SCHEDULER: "the scheduler",
 }
+_CONSOLE_LIMIT = 64 << 10  # bytes of input
 _RIGHTS = {"r": Rights.R, "w": Rights.W, "s": Rights.S, "d": Rights.D, "g": Rights.SERVER}
 _DEFAULT_RIGHTS = Rights.R | Rights.W | Rights.S
 
@@ -58,6 +61,8 @@ class CapKind(Enum):
     LOG = "log"
     FACTORY = "factory"
     SCHEDULER = "scheduler"
+    ICU = "icu"
+    DEBUGGER = "debugger"
 
 
 _NAMED = frozenset((CapKind.GATE, CapKind.THREAD, CapKind.TASK, CapKind.IRQ, CapKind.SEMAPHORE))
@@ -104,14 +109,31 @@ class ThreadSpec:
         return f"{self.task}.{self.name}" if self.name else self.task
 
 
+class Start(StrEnum):
+    """What a task's first thread finds when it starts (ABI 8)."""
+
+    PLAIN = "plain"  # an empty stack
+    L4RE = "l4re"  # arguments, auxiliary vector and environment of an L4Re program
+    SIGMA0 = "sigma0"  # physical memory, one to one
+    ROOT = "root"  # loaded one to one, and sigma0 for a pager
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """A task: `image` is the file to load; `threads` begins with its first thread."""
+    """A task: `image` is the file to load; `threads` begins with its first thread.
+
+    `kip` says that the kernel info page is mapped in it.  A program of L4Re is given
+    `arguments` besides its name, and capabilities by `names`.
+    """
 
     name: str
     image: Path
     caps: tuple[CapSpec, ...]
     threads: tuple[ThreadSpec, ...]
+    kip: bool = False
+    start: Start = Start.PLAIN
+    arguments: tuple[str, ...] = ()
+    names: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +147,10 @@ class GateSpec:
 
 @dataclass(frozen=True, slots=True)
 class IrqSpec:
-    """An interrupt, bound to `thread`, that occurs at the cycles `at`."""
+    """An interrupt, bound to `thread` if that is not None, that occurs at the cycles `at`."""
 
     name: str
-    thread: str
+    thread: str | None
     label: int
     at: tuple[int, ...]
 
@@ -178,6 +200,7 @@ class Scenario:
     library: tuple[str, ...]
     expect: Expect
     text: str
+    console_input: bytes = b""
 
     @property
     def threads(self) -> tuple[ThreadSpec, ...]:
@@ -257,6 +280,7 @@ def _scenario(top: Table, path: Path, text: str, chosen: str | None) -> Scenario
     tasks, gates, irqs = top.tables("task"), top.tables("gate"), top.tables("irq")
     semaphores, functions = top.tables("semaphore"), top.table("functions")
     expect, library = top.table("expect"), top.table("library")
+    console = top.table("console")
     top.finish()
     if not tasks:
         raise top.error("task", "no task: expected at least one [[task]]")
@@ -299,6 +323,7 @@ def _scenario(top: Table, path: Path, text: str, chosen: str | None) -> Scenario
         gates=tuple(_gate(*item, names, arch) for item in zip(gates, gate_names, strict=True)),
         irqs=tuple(_irq(*item, names, arch) for item in zip(irqs, irq_names, strict=True)),
         semaphores=tuple(semaphore_names),
+        console_input=_console_input(console),
         functions=_functions(functions),
         library=_library(library),
         expect=_expect(expect, names, arch),
@@ -345,13 +370,53 @@ def _task(
     image = _image(table, arch, path)
     first = _thread(table, name, "", names, arch, None)
     caps = _caps(table.table("caps"), names, arch, pager=first.pager is not None)
+    kip = table.boolean("kip", default=False)
+    start = _start(table)
+    arguments, named = _given(table, start, caps)
     # Keys of further threads, which were taken already.
     table.take("thread")
     table.finish()
     others = tuple(
         _thread(inner, name, inner_name, names, arch, first) for inner, inner_name in threads
     )
-    return TaskSpec(name, image, caps, (first, *others))
+    if start in (Start.SIGMA0, Start.ROOT) and others:
+        raise table.error("thread", f"a task that starts as {start} makes its threads itself")
+    if start is Start.SIGMA0 and (first.pager or first.handler):
+        raise table.error("pager", "sigma0 has no pager: the kernel serves its page faults")
+    return TaskSpec(name, image, caps, (first, *others), kip, start, arguments, named)
+
+
+def _start(table: Table) -> Start:
+    kinds = [kind.value for kind in Start]
+    value = table.string("start", Start.PLAIN)
+    if value not in kinds:
+        hint = did_you_mean(value, kinds)
+        raise table.error(
+            "start", f"unknown start {quote(value)}{hint}: expected one of {', '.join(kinds)}"
+        )
+    return Start(value)
+
+
+def _given(
+    table: Table, start: Start, caps: tuple[CapSpec, ...]
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Take the arguments and named capabilities of an L4Re program."""
+    keys = [key for key in ("arguments", "names") if table.has(key)]
+    if keys and start is not Start.L4RE:
+        raise table.error(keys[0], 'only programs with start = "l4re" are given any')
+    arguments = table.strings("arguments")
+    if sum(map(len, arguments)) > _MAX_ARGUMENTS:
+        raise table.error("arguments", f"more than {_MAX_ARGUMENTS} characters")
+    indices = {cap.index for cap in caps}
+    names: dict[str, int] = {}
+    inner = table.table("names")
+    for name, index in inner.items():
+        if not 0 < len(name.encode()) <= _MAX_NAME:
+            raise inner.error(name, f"expected a name of at most {_MAX_NAME} bytes")
+        if type(index) is not int or index not in indices:
+            raise inner.error(name, expected("an index among the task's caps", index))
+        names[name] = index
+    return arguments, names
 
 
 def _thread(
@@ -474,16 +539,29 @@ def _gate(table: Table, name: str, names: _Names, arch: Arch) -> GateSpec:
 
 
 def _irq(table: Table, name: str, names: _Names, arch: Arch) -> IrqSpec:
+    thread = (
+        _reference(table, "thread", names.threads, "thread") if table.has("thread") else None
+    )
+    table.take("thread")
     spec = IrqSpec(
         name,
-        _reference(table, "thread", names.threads, "thread"),
-        table.label(arch),
+        thread,
+        # No rights are added to it: all bits are free.
+        table.word("label", 0, arch),
         table.integers("at", low=0, high=MAX_CYCLES),
     )
     table.finish()
     if list(spec.at) != sorted(spec.at):
         raise table.error("at", "expected cycles in ascending order")
     return spec
+
+
+def _console_input(table: Table) -> bytes:
+    data = table.string("input", "").encode()
+    table.finish()
+    if len(data) > _CONSOLE_LIMIT:
+        raise table.error("input", f"{len(data)} bytes, at most {_CONSOLE_LIMIT}")
+    return data
 
 
 def _functions(table: Table) -> Functions:

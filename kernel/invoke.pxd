@@ -7,7 +7,7 @@ from kernel.state cimport Kernel
 cdef int IMPLICIT, RECEIVING, CAP_OPERATION, CAP_REPLY_BIT, CAP_SHIFT, CAP_SPECIAL
 cdef int LABEL_RIGHTS, OP_RECV, OP_REPLY, OP_SEND, OPERATION_SET, _SELF_RIGHTS
 cdef unsigned long long TAG_ERROR
-cdef int TAG_LABEL_SHIFT
+cdef int LABEL, SELECTOR, TAG, TAG_LABEL_SHIFT
 
 
 @cython.locals(

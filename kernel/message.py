@@ -5,6 +5,10 @@ It holds no copy: what the guest writes is what the next system call sees.
 
 from kernel import utcb
 
+# Up to here words are copied one by one, since to set up a copy of a slice takes longer.
+# Interpreted, that is soon no longer true.
+_FEW = 4 if __file__.endswith(".py") else 16
+
 
 class Utcb:
     """One thread's UTCB as 128 words over the machine's memory.
@@ -13,19 +17,22 @@ class Utcb:
     fault.  Values are unsigned words of the machine's size.
     """
 
-    __slots__ = ("raw", "raw_view", "word", "words")
+    __slots__ = ("narrow", "raw", "raw_view", "wide", "word", "words")
 
     def __init__(self, words: memoryview) -> None:
         assert len(words) == utcb.WORDS, "a UTCB has 128 words"
         self.words = words
         self.word = words.itemsize
-        # The same bytes twice: the compiled kernel reads one as an object, one as an array.
+        # The same bytes again and again: as objects, and as arrays for the compiled kernel.
         self.raw = self.raw_view = words.cast("B")
+        self.wide = self.raw_view.cast("Q")
+        self.narrow = self.raw_view.cast("I")
 
     def load(self, index: int) -> int:
         """Read word `index`."""
-        word: int = self.words[index]
-        return word
+        if self.word == 8:
+            return self.wide[index]
+        return self.narrow[index]
 
     def store(self, index: int, value: int) -> None:
         """Write word `index`; `value` must fit a word."""
@@ -42,4 +49,20 @@ class Utcb:
     def copy(self, to: "Utcb", count: int) -> None:
         """Copy the first `count` message registers to another UTCB and touch no other."""
         size = count * self.word
-        to.raw[:size] = self.raw[:size]
+        if count > _FEW:
+            to.raw[:size] = self.raw[:size]
+        elif self.word == 8:
+            for k in range(count):
+                to.wide[k] = self.wide[k]
+        else:
+            for k in range(count):
+                to.narrow[k] = self.narrow[k]
+
+    def widen(self, out: memoryview, at: int, count: int) -> None:
+        """Copy the first `count` words to `out`, an array of 64-bit words, from `at` on."""
+        if self.word == 8:
+            for k in range(count):
+                out[at + k] = self.wide[k]
+        else:
+            for k in range(count):
+                out[at + k] = self.narrow[k]

@@ -10,9 +10,9 @@ from kernel.events import Event, Outcome
 from kernel.kernel import end, run
 from lab.expect import check
 from lab.names import Names
+from lab.recorder import RunRecorder
 from lab.replay.system import System, boot, identify, load_programs
 from lab.result import Run
-from lab.trace.recorder import RunRecorder
 
 STEPS = 100  # times that progress is reported in a run that uses its whole budget
 
@@ -40,6 +40,7 @@ def run_scenario(
     places = _places(scenario, images)
     recorder = RunRecorder(identify(scenario, images))
     system = boot(scenario, images, recorder=recorder)
+    recorder.names = system.names
     if listener is not None:
         recorder.listener = partial(listener, system.names)
     try:
@@ -114,6 +115,6 @@ def _report(
         refused=tuple(recorder.refused),
         refusals=recorder.refusals,
         trace_hash=recorder.trace_hash(),
-        last=tuple(recorder.last),
+        last=recorder.last(),
         names=system.names,
     )

@@ -1,29 +1,22 @@
-"""A system: the machine, the kernel and the programs of one scenario, booted and ready.
+"""A system: the machine, the kernel and the programs of one scenario, booted and ready."""
 
-Boot follows the scenario format (docs/scenarios.md): segments are mapped with their own
-rights and nothing else is mapped but stacks, UTCBs and, on ia32, the kernel's call page;
-threads start in the file's order.
-"""
-
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from emu.errors import NotMappedError
 from emu.machine import Machine, MachineConfig
 from guest.errors import GuestError
-from guest.image import Image, Segment, resolve
+from guest.image import Image
 from guest.load import load_images
-from guest.scenario import CapKind, CapSpec, Scenario, TaskSpec, ThreadSpec
-from kernel.abi import PAGE_SIZE, Page
+from guest.scenario import Scenario
 from kernel.errors import UsageError
-from kernel.events import Recorder
-from kernel.objects import Capability, Object, Task, Thread
+from kernel.objects import Task
 from kernel.port import Probe
+from kernel.recorder import Recorder
 from kernel.state import Kernel
 from lab.names import Names
+from lab.replay.scene import Scene
 from lab.trace.format import Identity
 
-STACKS_END = 0x8000_0000  # the first thread's stack ends here, others lie below
-GUARD = PAGE_SIZE  # unmapped between two stacks
 CPU_KHZ = 1_000_000
 MODEL = "flat-1"  # one cycle an instruction; the name changes with every cost
 
@@ -43,10 +36,16 @@ class System:
         """Give the machine's memory back."""
         self.machine.close()
 
-    def load_word(self, task: str, address: int) -> int:
-        """Read a machine word of a task's memory."""
+    def load_word(self, task: str, address: int) -> int | None:
+        """Read a machine word of a task's memory; None if it is not mapped, or no more."""
         word = self.kernel.arch.word
-        data = self.machine.read(self.tasks[task].number, address, word)
+        found = self.tasks[task]
+        try:
+            if found.number not in self.kernel.objects:
+                return None
+            data = self.machine.read(found.number, address, word)
+        except NotMappedError:
+            return None
         return int.from_bytes(data, "little")
 
 
@@ -79,20 +78,19 @@ def boot(
 
     Raises GuestError if the programs do not fit the scenario or the machine.
     """
-    _check_served(scenario)
     if machine is None:
         machine = Machine(configure(scenario))
     kernel = Kernel(machine, scenario.arch, recorder=recorder, probe=probe)
-    builder = _Builder(scenario, images, machine, kernel)
+    scene = Scene(scenario, images, machine, kernel)
     try:
-        builder.build()
+        scene.build()
     except UsageError as error:
         machine.close()
         raise GuestError(str(error), file=str(scenario.path)) from error
     except GuestError:
         machine.close()
         raise
-    return System(scenario, machine, kernel, builder.names, images, builder.tasks)
+    return System(scenario, machine, kernel, scene.names, images, scene.tasks)
 
 
 def configure(scenario: Scenario) -> MachineConfig:
@@ -101,132 +99,3 @@ def configure(scenario: Scenario) -> MachineConfig:
     return MachineConfig(
         arch=arch.name, ram=scenario.ram, cpu_khz=CPU_KHZ, call_page=arch.call_page
     )
-
-
-def _check_served(scenario: Scenario) -> None:
-    # What the format knows and this kernel does not have yet is refused, not ignored.
-    file = str(scenario.path)
-    for key, wanted in (("irq", scenario.irqs), ("semaphore", scenario.semaphores)):
-        if wanted:
-            raise GuestError(f"{key} objects are not served yet", file=file, key=key)
-    for thread in scenario.threads:
-        for key, value in (("pager", thread.pager), ("handler", thread.handler)):
-            if value is not None:
-                raise GuestError(
-                    f"a {key} is not served yet", file=file, key=f"{thread.key}.{key}"
-                )
-
-
-class _Builder:
-    """Builds a scene; in phases, since capabilities may name what comes later in the file."""
-
-    def __init__(
-        self, scenario: Scenario, images: dict[str, Image], machine: Machine, kernel: Kernel
-    ) -> None:
-        self.scenario = scenario
-        self.images = images
-        self.machine = machine
-        self.kernel = kernel
-        self.tasks: dict[str, Task] = {}
-        self.threads: dict[str, Thread] = {}
-        self.gates: dict[str, Object] = {}
-        self.names = Names(kernel.arch)
-
-    def build(self) -> None:
-        kernel = self.kernel
-        named: dict[int, str] = self.names.objects
-        named[0] = "kernel"
-        named[kernel.log.number] = "log"
-        named[kernel.factory.number] = "factory"
-        named[kernel.scheduler_object.number] = "scheduler"
-        for spec in self.scenario.tasks:
-            self._build_task(spec)
-        for gate in self.scenario.gates:
-            made = kernel.create_gate(self.threads[gate.thread], gate.label)
-            self.gates[gate.name] = made
-            named[made.number] = gate.name
-        for spec in self.scenario.tasks:
-            for cap in spec.caps:
-                self.tasks[spec.name].caps[cap.index] = Capability(
-                    self._object(cap), int(cap.rights)
-                )
-        for thread in self.threads.values():
-            kernel.start(thread)
-
-    def _build_task(self, spec: TaskSpec) -> None:
-        image = self.images[spec.name]
-        task = self.kernel.create_task()
-        self.tasks[spec.name] = task
-        self.names.objects[task.number] = spec.name
-        taken = self._map_segments(task, image.segments)
-        end = STACKS_END
-        for thread in spec.threads:
-            base = end - thread.stack
-            if base <= 0 or any(base <= page < end for page in taken):
-                raise GuestError(
-                    f"the stack {max(base, 0):#x}-{end:#x} overlaps a segment of {image.name}",
-                    file=str(self.scenario.path),
-                    key=f"{thread.key}.stack",
-                )
-            for page in range(base, end, PAGE_SIZE):
-                self.kernel.map(task, page, self.kernel.allocate_frame(), Page.R | Page.W)
-            self._build_thread(task, thread, image, end)
-            end = base - GUARD
-
-    def _build_thread(
-        self, task: Task, thread: ThreadSpec, image: Image, stack_end: int
-    ) -> None:
-        entry = image.entry
-        if thread.entry is not None:
-            entry = resolve(
-                image,
-                thread.entry,
-                file=str(self.scenario.path),
-                key=f"{thread.key}.entry",
-            )
-        made = self.kernel.create_thread(task, ip=entry, sp=stack_end, priority=thread.priority)
-        name = thread.full_name
-        if thread.argument:
-            register = "rdi" if self.kernel.arch.word == 8 else "eax"
-            self.machine.context(made.number).store_register(register, thread.argument)
-        self.threads[name] = made
-        self.names.objects[made.number] = name
-        self.names.images[made.number] = image
-
-    def _map_segments(self, task: Task, segments: Sequence[Segment]) -> set[int]:
-        """Map an image; the pages that it takes come back."""
-        for segment in segments:
-            for page, offset, data in _pages(segment):
-                if page not in task.pages:
-                    frame = self.kernel.allocate_frame()
-                    self.kernel.map(task, page, frame, int(segment.rights))
-                if data:
-                    self.machine.write_physical(task.pages[page][0] + offset, data)
-        return set(task.pages)
-
-    def _object(self, cap: CapSpec) -> Object:
-        match cap.kind:
-            case CapKind.GATE:
-                return self.gates[cap.name]
-            case CapKind.THREAD:
-                return self.threads[cap.name]
-            case CapKind.TASK:
-                return self.tasks[cap.name]
-            case CapKind.LOG:
-                return self.kernel.log
-            case CapKind.FACTORY:
-                return self.kernel.factory
-            case CapKind.SCHEDULER:
-                return self.kernel.scheduler_object
-            case CapKind.IRQ | CapKind.SEMAPHORE:
-                raise AssertionError("refused before the scene is built")
-
-
-def _pages(segment: Segment) -> Iterator[tuple[int, int, bytes]]:
-    # Page by page: its address, where in it the segment's data goes, that data.
-    page = segment.address & -PAGE_SIZE
-    while page < segment.end:
-        start = max(page, segment.address)
-        data = segment.data[start - segment.address : page + PAGE_SIZE - segment.address]
-        yield page, start - page, data
-        page += PAGE_SIZE

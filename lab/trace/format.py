@@ -1,36 +1,53 @@
-"""The canonical encoding of events, and the trace hash over it.
+"""The canonical encoding of events: what traces hold, and what the trace hash is over.
 
-Rule 1: little-endian, fixed widths, message words at 64 bits whatever the machine's are.
-Rule 2: only what the guests could tell apart is encoded: no names, symbols, positions,
-paths, findings or engine.  Two runs with one hash are the same run.
+Rule 1: an event is a record of little-endian 64-bit words: its kind and length, the
+cycle, the position, and its other fields in their order.  Message words take 64 bits
+whatever the machine's are.
+Rule 2: no names, symbols, paths, findings or engine.  Two runs with one hash are the
+same run.  A `Refused` is our report, not the guests' doing, and is not hashed.
 Rule 3: a change of this encoding bumps TRACE_VERSION.
+
+`lab.recorder` writes transfers and switches itself, since they come by the million.
 """
 
 import struct
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
-from kernel.abi import ARCHES
 from kernel.events import (
+    Awoken,
+    Created,
+    Deleted,
     End,
     Event,
     Exception_,
     Failure,
+    Fate,
     Fault,
+    Firing,
+    Interrupt,
     Invocation,
+    Items,
     Log,
+    Named,
+    Outcome,
     Refused,
+    Resumption,
     Switch,
     Transfer,
+    Waiting,
 )
 
-TRACE_VERSION = 1
+TRACE_VERSION = 3
 
 HASH_SIZE = 16  # bytes: BLAKE2b-128
-_BATCH = 1 << 16  # bytes that are hashed at a time
+TRANSFER = 1  # kinds of records
+SWITCH = 6
+KIND_BITS = 8  # of a record's first word; above them is its length in words
+TRANSFER_HEAD = 12  # words of a transfer's record before its payloads
+SWITCH_WORDS = 5  # of a switch's record
+MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +66,110 @@ class Identity:
         return head + b"".join(_text(part) for part in parts)
 
 
-class TraceHash:
-    """A running hash; feed it every event in order."""
-
-    __slots__ = ("_buffer", "_hash", "_word")
-
-    def __init__(self, identity: Identity) -> None:
-        self._hash = blake2b(identity.encode(), digest_size=HASH_SIZE)
-        self._word = ARCHES[identity.arch].word
-        self._buffer = bytearray()
-
-    def add(self, event: Event) -> None:
-        """Take `event` in."""
-        self._buffer += encode(event, self._word)
-        if len(self._buffer) >= _BATCH:
-            self._flush()
-
-    def hexdigest(self) -> str:
-        """Give the hash of all events so far."""
-        self._flush()
-        return self._hash.hexdigest()
-
-    def _flush(self) -> None:
-        self._hash.update(self._buffer)
-        self._buffer.clear()
+def encode(event: Event, word: int) -> list[int]:
+    """Encode one event of a machine whose words have `word` bytes as a record."""
+    kind = KINDS[type(event)]
+    body: list[int] = []
+    if isinstance(event, Transfer):
+        body += cast("tuple[int, ...]", event[: TRANSFER_HEAD - 1])
+        body += _unpack(event.payload, word)
+        body += _unpack(event.overwritten, word)
+    else:
+        for value in event:
+            _encode_field(body, value)
+    return [kind | len(body) + 1 << KIND_BITS, *body]
 
 
-def encode(event: Event, word: int) -> bytes:
-    """Encode one event of a machine whose words have `word` bytes.
+def decode(record: Sequence[int], word: int) -> Event:
+    """Give the event that `encode` made the record of; ValueError if it did not."""
+    kind = _BY_KIND.get(record[0] & (1 << KIND_BITS) - 1)
+    if kind is None or record[0] >> KIND_BITS != len(record):
+        raise ValueError(f"no record begins with {record[0]:#x}")
+    if kind is Transfer:
+        count, odd = divmod(len(record) - TRANSFER_HEAD, 2)
+        if count < 0 or odd:
+            raise ValueError(f"no transfer has {len(record)} words")
+        words = record[TRANSFER_HEAD:]
+        payloads = _pack(words[:count], word), _pack(words[count:], word)
+        return Transfer._make((*record[1:TRANSFER_HEAD], *payloads))
+    reader = _Reader(record)
+    fields = [reader.read(name, hint) for name, hint in kind.__annotations__.items()]
+    if reader.at != len(record):
+        raise ValueError(f"{len(record) - reader.at} words behind a {kind.__name__}")
+    event: Event = kind(*fields)
+    return event
 
-    A `Refused` is our report and no event of the guests: it is empty.
-    """
-    return _ENCODERS[type(event)](event, word)
+
+KINDS: dict[type[Event], int] = {
+    Transfer: TRANSFER,
+    Failure: 2,
+    Invocation: 3,
+    Fault: 4,
+    Exception_: 5,
+    Switch: SWITCH,
+    Log: 7,
+    End: 8,
+    Refused: 9,
+    Waiting: 10,
+    Awoken: 11,
+    Interrupt: 12,
+    Named: 13,
+    Items: 14,
+    Created: 15,
+    Deleted: 16,
+    Resumption: 17,
+}
+_BY_KIND: dict[int, Any] = {number: kind for kind, number in KINDS.items()}
+
+
+def _encode_field(body: list[int], value: object) -> None:
+    # Numbers are themselves; what has a length begins with it.
+    if isinstance(value, int):
+        body.append(value & MASK)
+    elif isinstance(value, tuple):
+        body.append(len(value))
+        body += value
+    else:
+        data = value.encode() if isinstance(value, str) else value
+        assert isinstance(data, bytes), f"{value!r} has no encoding"
+        body.append(len(data))
+        body += _unpack(data + bytes(-len(data) % 8), 8)
+
+
+class _Reader:
+    """Takes the fields of a record one after the other."""
+
+    def __init__(self, record: Sequence[int]) -> None:
+        self.record = record
+        self.at = 1
+
+    def read(self, name: str, hint: type) -> object:
+        """Read the field of an event that has this name and type."""
+        if hint is bytes or hint is str:
+            size = self._take(1)[0]
+            data = _pack(self._take(-(-size // 8)), 8)[:size]
+            return data if hint is bytes else data.decode()
+        value = self._take(1)[0]
+        convert = _CONVERTERS.get(hint)
+        if convert is None:
+            return tuple(self._take(value))
+        return convert(value - (1 << 64) if name in _SIGNED and value >> 63 else value)
+
+    def _take(self, count: int) -> Sequence[int]:
+        taken = self.record[self.at : self.at + count]
+        self.at += count
+        if len(taken) != count:
+            raise ValueError("a record ends within a field")
+        return taken
+
+
+_SIGNED = frozenset(("protocol",))  # every other number has no sign
+_CONVERTERS: dict[type, Callable[[int], object]] = {
+    int: int,
+    Fate: Fate,
+    Firing: Firing,
+    Outcome: Outcome,
+}
 
 
 def _text(text: str) -> bytes:
@@ -88,74 +177,15 @@ def _text(text: str) -> bytes:
     return struct.pack("<I", len(data)) + data
 
 
-def _words(words: tuple[int, ...]) -> bytes:
-    return struct.pack(f"<B{len(words)}Q", len(words), *words)
+def _unpack(data: bytes, word: int) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(data) // word}{_LETTER[word]}", data)
 
 
-# Each begins with kind, cycle and thread number.
-_TRANSFER = struct.Struct("<BQIIBIQQIB").pack
-_FAILURE = struct.Struct("<BQIBII").pack
-_INVOCATION = struct.Struct("<BQIBIQQ").pack
-_FAULT = struct.Struct("<BQIQIQB").pack
-_EXCEPTION = struct.Struct("<BQIIIQB").pack
-_SWITCH = struct.Struct("<BQII").pack
-_LOG = struct.Struct("<BQII").pack
-_END = struct.Struct("<BQIB").pack
+def _pack(words: Sequence[int], word: int) -> bytes:
+    try:
+        return struct.pack(f"<{len(words)}{_LETTER[word]}", *words)
+    except struct.error as error:
+        raise ValueError(f"a word of {word} bytes: {error}") from error
 
 
-def _transfer(e: Transfer, word: int) -> bytes:
-    cycle, _, sender, receiver, operation, via, tag, label, error, payload, _, _, _ = e
-    count = len(payload) // word
-    if word == 4:
-        payload = array("Q", array("I", payload)).tobytes()
-    return (
-        _TRANSFER(1, cycle, receiver, sender, operation, via, tag, label, error, count)
-        + payload
-    )
-
-
-def _failure(e: Failure, word: int) -> bytes:
-    return _FAILURE(2, e.cycle, e.thread, e.operation, e.target, e.error)
-
-
-def _invocation(e: Invocation, word: int) -> bytes:
-    head = _INVOCATION(3, e.cycle, e.thread, e.operation, e.target, e.tag, e.result)
-    return head + _words(e.words) + _words(e.answer)
-
-
-def _fault(e: Fault, word: int) -> bytes:
-    return _FAULT(4, e.cycle, e.thread, e.address, e.error, e.ip, e.fate)
-
-
-def _exception(e: Exception_, word: int) -> bytes:
-    return _EXCEPTION(5, e.cycle, e.thread, e.vector, e.error, e.ip, e.fate)
-
-
-def _switch(e: Switch, word: int) -> bytes:
-    cycle, _, previous, following = e
-    return _SWITCH(6, cycle, following, previous)
-
-
-def _log(e: Log, word: int) -> bytes:
-    return _LOG(7, e.cycle, e.thread, len(e.data)) + e.data
-
-
-def _end(e: End, word: int) -> bytes:
-    return _END(8, e.cycle, 0, e.outcome)
-
-
-def _refused(e: Refused, word: int) -> bytes:
-    return b""
-
-
-_ENCODERS: dict[type, Callable[[Any, int], bytes]] = {
-    Transfer: _transfer,
-    Failure: _failure,
-    Invocation: _invocation,
-    Fault: _fault,
-    Exception_: _exception,
-    Switch: _switch,
-    Log: _log,
-    End: _end,
-    Refused: _refused,
-}
+_LETTER = {4: "I", 8: "Q"}

@@ -10,7 +10,7 @@ from kernel.events import Event, words_of
 from lab.expect import Expectation
 from lab.names import Names
 from lab.result import Run
-from lab.trace.recorder import decode_console
+from lab.trace.console import decode_console
 from lab.views.text import printable, render_event, render_refusals
 
 SCHEMA = 1
@@ -131,7 +131,7 @@ def _summary(run: Run) -> Text:
 
 _HEX = ("tag", "label", "result", "address", "ip", "sender_ip", "receiver_ip")
 _PAYLOADS = ("payload", "overwritten")
-_WORDS = ("words", "old", "answer")
+_WORDS = ("words", "old", "answer", "items", "results")
 _OBJECTS = ("sender", "receiver", "thread", "target", "via", "previous", "next")
 
 

@@ -14,12 +14,12 @@ from emu.context import Context
 from emu.machine import Machine
 from emu.traps import STEPPED
 from guest.scenario import load_scenario
+from kernel.events import Event
 from kernel.freeze import freeze
 from kernel.kernel import end, run
+from lab.recorder import RunRecorder
 from lab.replay.system import boot, configure, identify, load_programs
 from lab.run import run_scenario
-from lab.trace.format import encode
-from lab.trace.recorder import RunRecorder
 
 # Every kind of behaviour; the others differ from these by compiler or by speed only.
 NAMES = [
@@ -32,6 +32,12 @@ NAMES = [
     "log_in_reply",
     "pingpong_intra",
     "send_only",
+    "console_echo",
+    "debugger_names",
+    "irq_server",
+    "kip_clock",
+    "semaphore_lock",
+    "thread_local",
     "faq_nested_call-c-O2",
     "faq_nested_call-cxx-O0",
 ]
@@ -75,9 +81,9 @@ def test_ten_runs_have_one_trace(arch: str) -> None:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_being_watched_changes_nothing(arch: str) -> None:
-    seen: list[bytes] = []
+    seen: list[Event] = []
     watched = run_scenario(
-        "hidden_ipc", arch=arch, listener=lambda names, event: seen.append(encode(event, 8))
+        "hidden_ipc", arch=arch, listener=lambda names, event: seen.append(event)
     )
     assert seen
     assert watched.trace_hash == run_scenario("hidden_ipc", arch=arch).trace_hash
@@ -115,13 +121,24 @@ class _Thawed:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
-@pytest.mark.parametrize("name", ["faq_nested_call", "ipc_errors", "faq_read_first-cxx-O0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "faq_nested_call",
+        "ipc_errors",
+        "irq_server",
+        "kip_clock",
+        "semaphore_lock",
+        "thread_local",
+        "faq_read_first-cxx-O0",
+    ],
+)
 def test_a_run_frozen_at_a_random_cycle_goes_on_in_a_fresh_process(
     name: str, arch: str
 ) -> None:
     whole: list[str] = []
     total = run_scenario(
-        name, arch=arch, listener=lambda names, event: whole.append(encode(event, 8).hex())
+        name, arch=arch, listener=lambda names, event: whole.append(repr(event))
     ).cycles
     cycle = Random(f"{name} {arch}").randrange(total)
 
@@ -129,7 +146,7 @@ def test_a_run_frozen_at_a_random_cycle_goes_on_in_a_fresh_process(
     images = load_programs(scenario)
     first: list[str] = []
     recorder = RunRecorder(
-        identify(scenario, images), listener=lambda event: first.append(encode(event, 8).hex())
+        identify(scenario, images), listener=lambda event: first.append(repr(event))
     )
     system = boot(scenario, images, recorder=recorder)
     run(system.kernel, cycle)

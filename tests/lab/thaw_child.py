@@ -11,16 +11,15 @@ from emu.machine import Machine
 from guest.scenario import load_scenario
 from kernel.freeze import thaw
 from kernel.kernel import end, run
+from lab.recorder import RunRecorder
 from lab.replay.system import configure, identify, load_programs
-from lab.trace.format import encode
-from lab.trace.recorder import RunRecorder
 
 request = json.load(sys.stdin)
 scenario = load_scenario(request["name"], arch=request["arch"])
 events: list[str] = []
 recorder = RunRecorder(
     identify(scenario, load_programs(scenario)),
-    listener=lambda event: events.append(encode(event, 8).hex()),
+    listener=lambda event: events.append(repr(event)),
 )
 machine = Machine.thaw(configure(scenario), base64.b64decode(request["machine"]))
 kernel = thaw(base64.b64decode(request["kernel"]), machine, recorder=recorder)

@@ -1,0 +1,1 @@
+"""The checker: finds message words that were overwritten before they were read."""

@@ -1,0 +1,53 @@
+cimport cython
+
+from kernel.message cimport Utcb
+from kernel.objects cimport Thread
+from kernel.recorder cimport Recorder
+
+cdef int LABEL, TAG, KIND_BITS, TRANSFER_HEAD
+cdef unsigned long long TAG_WORDS
+cdef Py_ssize_t _ROOM
+cdef int TRANSFER, SWITCH, SWITCH_WORDS
+
+
+cdef class RunRecorder(Recorder):
+    cdef public object identity, listener
+    cdef public long long messages, invocations, refusals
+    cdef public list faults, refused
+    cdef public object names
+    cdef bytearray _log
+    cdef object _hash, _bytes
+    cdef int _word
+    cdef unsigned long long[::1] _out, _old
+    cdef Py_ssize_t _end, _hashed
+    cdef bytes _previous
+
+    @cython.locals(
+        tag=cython.ulonglong,
+        count=Py_ssize_t,
+        size=Py_ssize_t,
+        at=Py_ssize_t,
+        k=Py_ssize_t,
+    )
+    cpdef transfer(
+        self,
+        long long cycle,
+        long long position,
+        int sender,
+        Thread receiver,
+        int operation,
+        int via,
+        int error,
+        unsigned long long sender_ip,
+        unsigned long long receiver_ip,
+    )
+    cpdef prepare(self, Utcb utcb, Py_ssize_t count)
+    @cython.locals(at=Py_ssize_t)
+    cpdef switch(self, long long cycle, long long position, int previous, int following)
+    @cython.locals(record=list, size=Py_ssize_t, k=Py_ssize_t)
+    cpdef record(self, event)
+    @cython.locals(at=Py_ssize_t)
+    cdef _close(self, Py_ssize_t size)
+    cdef _turn(self)
+    cdef _digest(self)
+    cdef _note(self, event)
