@@ -26,10 +26,10 @@ _RULES = (
 
 def narrow(source: str) -> str:
     """Give the ia32 form of an amd64 source; ValueError if it uses a register of amd64 only."""
-    found = _NEW.search(source)
-    if found:
-        line = source.count("\n", 0, found.start()) + 1
-        raise ValueError(f"line {line}: {found[0]} is no register of ia32")
+    for number, line in enumerate(source.splitlines(), 1):
+        found = _NEW.search(line.partition("#")[0])
+        if found:
+            raise ValueError(f"line {number}: {found[0]} is no register of ia32")
     for pattern, replacement in _RULES:
         source = pattern.sub(replacement, source)
     return source
