@@ -19,6 +19,7 @@ from emu.errors import (
     BadConfigError,
     NoSuchNumberError,
     NotMappedError,
+    OutOfTablesError,
     UsageError,
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
@@ -216,26 +217,44 @@ class Machine:
         """Physical addresses of the page frames for memory shared with the kernel."""
         return range(SHARED_BASE, SHARED_BASE + SHARED_SIZE, PAGE)
 
-    def create_space(self, number: int) -> None:
-        """Make an empty address space."""
-        self._spaces.create(number)
+    @property
+    def user_end(self) -> int:
+        """The first address that no space can map."""
+        return self._spaces.tables.user_end
+
+    def create_space(self, number: int) -> bool:
+        """Make an empty address space; false, and nothing is made, without room for tables."""
+        try:
+            self._spaces.create(number)
+        except OutOfTablesError:
+            return False
+        return True
 
     def destroy_space(self, number: int) -> None:
         """Forget an address space; no context may use it any more."""
-        if any(context.space.number == number for context in self._contexts.values()):
+        if self._spaces.get(number).cpus:
             raise NoSuchNumberError("contexts still use space", number)
         self._spaces.destroy(number)
 
-    def map(self, space: int, address: int, frame: int, rights: int) -> None:
-        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4)."""
+    def map(self, space: int, address: int, frame: int, rights: int) -> bool:
+        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4).
+
+        The same frame keeps its accessed flags.  False, and nothing is mapped, without
+        room for tables; never so where a page is mapped already.
+        """
         target = self._spaces.get(space)
         # No CPU remembers that there was no page: nothing to drop if that is so.
         fresh = self._spaces.lookup(target, address) is None
         self._mappings += 1
-        if self._spaces.map(target, address, frame, rights):
+        try:
+            changed = self._spaces.map(target, address, frame, rights)
+        except OutOfTablesError:
+            return False
+        if changed:
             self._engine.forget_code()
         if not fresh:
             self._unready(target)
+        return True
 
     def unmap(self, space: int, address: int) -> None:
         """Take the page at `address` away."""
@@ -243,6 +262,20 @@ class Machine:
         self._mappings += 1
         if self._spaces.unmap(target, address):
             self._engine.forget_code()
+        self._unready(target)
+
+    def accessed(self, space: int, address: int) -> int:
+        """Tell whether a mapped page was read (R) and written (W) since its flags were set.
+
+        Only accesses by programs count.
+        """
+        return self._spaces.accessed(self._spaces.get(space), address)
+
+    def set_accessed(self, space: int, address: int, flags: int) -> None:
+        """Let `accessed` say `flags` until a program adds to them."""
+        target = self._spaces.get(space)
+        self._spaces.set_accessed(target, address, flags)
+        # A CPU that remembers the page as written would not say so again.
         self._unready(target)
 
     def translate(self, space: int, address: int) -> int | None:
@@ -326,6 +359,7 @@ class Machine:
             mask=self._mask,
         )
         self._contexts[number] = context
+        target.cpus.append(cpu)
         return context
 
     def context(self, number: int) -> Context:
@@ -360,7 +394,9 @@ class Machine:
 
     def destroy_context(self, number: int) -> None:
         """Forget a context."""
-        self._engine.release(self.context(number).cpu)
+        context = self.context(number)
+        self._engine.release(context.cpu)
+        context.space.cpus.remove(context.cpu)
         del self._contexts[number]
 
     # -- checkpoints ------------------------------------------------------------
@@ -464,6 +500,7 @@ class Machine:
         context.tag, context.selector, context.label, context.timeout = frozen.registers
         context.address, context.error, context.vector = frozen.fault
         self._contexts[frozen.number] = context
+        space.cpus.append(cpu)
 
     def _wrote(self, frame: int) -> None:
         if self._spaces.is_code(frame):
@@ -471,9 +508,8 @@ class Machine:
             self._engine.forget_code()
 
     def _unready(self, space: Space) -> None:
-        for context in self._contexts.values():
-            if context.space is space:
-                context.cpu.ready = False
+        for cpu in space.cpus:
+            cpu.ready = False
 
     def _free_slot(self) -> int:
         taken = {context.slot for context in self._contexts.values()}

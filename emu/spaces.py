@@ -13,12 +13,18 @@ Rule 4: a guest cannot see the state of a frame, and neither can the clock.
 from dataclasses import dataclass
 
 from emu.blocks import BlockTable, Decoder
+from emu.engine import Cpu
 from emu.errors import BadMappingError, NoSuchNumberError, NotMappedError
 from emu.memory import PAGE, Memory
 from emu.paging import (
+    ACCESSED,
+    DIRTY,
     EXECUTE_RIGHT,
+    FLAGS,
     NO_EXECUTE,
     PRESENT,
+    READ_RIGHT,
+    STICKY_SHIFT,
     USER,
     WRITABLE,
     WRITE_RIGHT,
@@ -27,7 +33,6 @@ from emu.paging import (
 
 CLOCK_SIZE = 8  # bytes of the word that changes often
 _OFFSET = PAGE - 1
-_KEPT = 0x60  # the CPU's accessed and dirty bits
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +42,7 @@ class Space:
     number: int
     root: int
     blocks: BlockTable
+    cpus: list[Cpu]  # of the contexts that use it
     pages: dict[int, tuple[int, int]]  # by address: frame and rights
 
 
@@ -83,7 +89,7 @@ class Spaces:
         root = self.tables.create_root()
         pages: dict[int, tuple[int, int]] = {}
         table = self._decoder.create_table(lambda at, size: self._fetch(pages, at, size))
-        space = Space(number, root, table, pages)
+        space = Space(number, root, table, [], pages)
         self._all[number] = space
         return space
 
@@ -114,8 +120,11 @@ class Spaces:
             raise BadMappingError(address, frame, "not a frame of RAM or shared memory")
         if not 0 < rights < 8:
             raise BadMappingError(address, frame, f"rights {rights:#x}")
-        changed = self.unmap(space, address) if address in space.pages else False
-        self.tables.store_entry(space.root, address, 0)  # may find no room: change nothing
+        old = space.pages.get(address)
+        same = old is not None and old[0] == frame
+        kept = self.tables.load_entry(space.root, address) & FLAGS if same else 0
+        changed = self.unmap(space, address) if old is not None else False
+        self.tables.store_entry(space.root, address, kept)  # may find no room: change nothing
         was_code = self.is_code(frame)
         space.pages[address] = frame, rights
         self._shown.setdefault(frame, {})[space.number, address] = space
@@ -151,6 +160,20 @@ class Spaces:
                 self._refresh(frame)
         return True
 
+    def accessed(self, space: Space, address: int) -> int:
+        """Tell as rights whether programs read or wrote a page since its flags were set."""
+        entry = self._entry(space, address)
+        entry |= entry >> STICKY_SHIFT
+        flags = READ_RIGHT if entry & ACCESSED else 0
+        return flags | (WRITE_RIGHT if entry & DIRTY else 0)
+
+    def set_accessed(self, space: Space, address: int, flags: int) -> None:
+        """Set the flags of a page; the caller sees to it that no CPU has cached them."""
+        sticky = ACCESSED if flags & READ_RIGHT else 0
+        sticky |= DIRTY if flags & WRITE_RIGHT else 0
+        entry = self._entry(space, address) & ~FLAGS
+        self.tables.store_entry(space.root, address, entry | sticky << STICKY_SHIFT)
+
     def is_code(self, frame: int) -> bool:
         """Tell whether any space may execute the frame."""
         return frame in self._executable
@@ -176,7 +199,8 @@ class Spaces:
     def open(self, space: Space, address: int) -> None:
         """Let one page be both written and executed, until `close`."""
         frame, _ = space.pages[address]
-        self.tables.store_entry(space.root, address, frame | PRESENT | USER | WRITABLE)
+        kept = self.tables.load_entry(space.root, address) & FLAGS
+        self.tables.store_entry(space.root, address, frame | PRESENT | USER | WRITABLE | kept)
 
     def close(self, space: Space, address: int) -> None:
         """Take back what `open` gave, and forget the code."""
@@ -242,6 +266,11 @@ class Spaces:
             address, size = address + part, size - part
         return parts
 
+    def _entry(self, space: Space, address: int) -> int:
+        if address not in space.pages:
+            raise NotMappedError(space.number, address)
+        return self.tables.load_entry(space.root, address)
+
     def _refresh(self, frame: int) -> None:
         for (_, address), space in self._shown[frame].items():
             self._store(space, address)
@@ -250,7 +279,7 @@ class Spaces:
         frame, rights = space.pages[address]
         code = self.is_code(frame)
         data = frame in self.data_frames
-        kept = self.tables.load_entry(space.root, address) & _KEPT
+        kept = self.tables.load_entry(space.root, address) & FLAGS
         entry = frame | PRESENT | USER | kept
         if rights & WRITE_RIGHT and (data or not code):
             entry |= WRITABLE

@@ -146,6 +146,45 @@ class Page(IntFlag):
     R = 4
 
 
+# Flexpages (`l4/sys/__l4_fpage.h`, ABI 4.9).
+FPAGE_RIGHTS = 0xF
+FPAGE_KIND_SHIFT = 4
+FPAGE_KIND = 3
+FPAGE_ORDER_SHIFT = 6
+FPAGE_ORDER = 0x3F
+FPAGE_BASE_SHIFT = 12
+FPAGE_WHOLE_ORDER = 63  # a special flexpage of this order is all spaces
+
+# The first word of a typed item (`l4/sys/consts.h`, ABI 4.9).
+ITEM_COMPOUND = 1  # sent: the next one uses the same receive buffer
+ITEM_FORWARD = 1  # received: a word behind the item names the task to map to
+ITEM_GRANT = 2  # sent
+ITEM_SMALL = 2  # received: one capability, named in this very word
+ITEM_LOCAL_ID = 4  # received
+ITEM_MAP = 8
+ITEM_UNCOUNTED = 0x10  # objects: the mapping does not keep the object alive
+ITEM_OBJECT_RIGHTS = 0xE0  # objects: the rights that their kind defines
+ITEM_HOT_SPOT_SHIFT = 12
+
+# What became of an item, in bits 2..1 of the word in its place (ABI 4.9).
+ITEM_MAPPED = 0
+ITEM_NOTHING = 2
+ITEM_LABEL = 4
+ITEM_FPAGE = 6
+
+# The buffer descriptor (`l4/sys/utcb.h`, ABI 2): where the three lists of buffers begin.
+BDR_CURSOR = 0x1F
+BDR_MEMORY_SHIFT = 0
+BDR_IO_SHIFT = 5
+BDR_OBJECT_SHIFT = 10
+
+# What to unmap (`l4/sys/consts.h`, ABI 6.1).
+UNMAP_SELF = 0x8000_0000
+UNMAP_DELETE = 0x4000_0000
+
+# Every right that an object can have; its maker gets them all.
+ALL_OBJECT_RIGHTS = 0xEF
+
 # Message tag (`l4/sys/types.h`, ABI 3).
 TAG_WORDS = 0x3F
 TAG_ITEMS_SHIFT = 6
@@ -294,7 +333,11 @@ VCON_WRITE = 0
 VCON_READ = 1
 VCON_SET_ATTR = 2
 VCON_GET_ATTR = 3
+TASK_MAP = 0
+TASK_UNMAP = 1
 TASK_CAP_INFO = 2
+TASK_ADD_KU_MEM = 3
+TASK_LDT_SET = 0x11
 GATE_DEC_REFCNT = 0
 GATE_BIND = 0x10
 GATE_GET_INFO = 0x11
@@ -337,6 +380,10 @@ CONTROL_ALIEN = 0x400000
 CONTROL_SET_HANDLER = 0x1000000
 
 VCON_MAX_WORDS = 61  # words of text in one log write (ABI 6.9)
+
+# Kernel-user memory comes in flexpages of these orders (ABI 2).
+KU_MEM_MIN_ORDER = 12
+KU_MEM_MAX_ORDER = 17
 
 # Scheduling (ABI 4.4).
 PRIORITY_MAX = 255

@@ -3,7 +3,16 @@
 from kernel import abi, fault, ipc, segments, timeout
 from kernel.abi import Errno, Rights
 from kernel.errors import GuestFault
-from kernel.objects import DEAD, IN_EXCEPTION, READY, STUCK, Irq, SchedulerObject, Thread
+from kernel.objects import (
+    DEAD,
+    IN_EXCEPTION,
+    READY,
+    STUCK,
+    Irq,
+    SchedulerObject,
+    Task,
+    Thread,
+)
 from kernel.request import Answer, NoReply, Request
 from kernel.state import Kernel
 
@@ -72,7 +81,7 @@ def _control(kernel: Kernel, thread: Thread, request: Request) -> Answer:
     request.require_rights(Rights.S)
     flags = request.word(0)
     if flags & abi.CONTROL_BIND:
-        raise GuestFault(Errno.ENOSYS, refused="thread control: bind")
+        _bind(kernel, thread, request)
     pager, handler = thread.pager, thread.handler
     if flags & abi.CONTROL_SET_PAGER:
         thread.pager = request.word(1) >> abi.CAP_SHIFT
@@ -84,8 +93,26 @@ def _control(kernel: Kernel, thread: Thread, request: Request) -> Answer:
     return Answer(0, (0, pager << abi.CAP_SHIFT & mask, handler << abi.CAP_SHIFT & mask))
 
 
+def _bind(kernel: Kernel, thread: Thread, request: Request) -> None:
+    # Once, and to a UTCB that lies in one area of the task's kernel-user memory (ABI 6.2).
+    cap = request.item()
+    task = cap.object
+    if not isinstance(task, Task) or thread.is_bound():
+        raise GuestFault(Errno.EINVAL)
+    if not cap.rights & Rights.S:
+        raise GuestFault(Errno.EPERM)
+    address, arch = request.word(5), kernel.arch
+    ends = (address, address + arch.utcb_size - 1)
+    areas = {task.ku_pages.get(end & -abi.PAGE_SIZE, (0, None))[1] for end in ends}
+    if address % arch.word or len(areas) > 1 or None in areas:
+        raise GuestFault(Errno.EINVAL)
+    kernel.bind_thread(thread, task, address, ip=0, sp=0)
+
+
 def _ex_regs(kernel: Kernel, thread: Thread, request: Request) -> Answer:
     request.require_words(_EX_REGS_WORDS)
+    if not thread.is_bound():
+        raise GuestFault(Errno.EINVAL)
     flags, ip, sp = (request.word(k) for k in range(_EX_REGS_WORDS))
     context = thread.context
     old = (context.flags, context.ip, context.sp)
@@ -126,6 +153,8 @@ def _run_thread(kernel: Kernel, request: Request) -> Answer:
     target = cap.object
     priority = request.word(3)
     if not isinstance(target, Thread) or priority > abi.PRIORITY_MAX:
+        raise GuestFault(Errno.EINVAL)
+    if not target.is_bound():
         raise GuestFault(Errno.EINVAL)
     if not cap.rights & Rights.S:
         raise GuestFault(Errno.EPERM)

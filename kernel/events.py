@@ -51,6 +51,18 @@ class Transfer(NamedTuple):
     overwritten: bytes  # what the receiver held in exactly those words
 
 
+class Items(NamedTuple):
+    """The typed items of the message that the Transfer just before tells of."""
+
+    cycle: int
+    position: int
+    sender: int
+    receiver: int
+    first: int  # the message register of the first item
+    items: tuple[int, ...]  # as sent, two words each
+    results: tuple[int, ...]  # what the receiver then has in the same registers
+
+
 class Failure(NamedTuple):
     """A thread's IPC ended with an error and nothing was delivered to it."""
 
@@ -72,7 +84,7 @@ class Invocation(NamedTuple):
     operation: int
     target: int
     tag: int  # as sent
-    words: tuple[int, ...]  # as sent
+    words: tuple[int, ...]  # as sent, with the items behind the counted ones
     result: int  # the tag that came back
     answer: tuple[int, ...]  # the words that came back, counted in the tag or not
     old: tuple[int, ...]  # what those words held before
@@ -124,6 +136,24 @@ class Named(NamedTuple):
     target: int
     name: bytes
     ip: int
+
+
+class Created(NamedTuple):
+    """A factory made an object."""
+
+    cycle: int
+    position: int
+    thread: int
+    target: int  # the new object
+    kind: str
+
+
+class Deleted(NamedTuple):
+    """An object came to its end; its number is never used again."""
+
+    cycle: int
+    position: int
+    target: int
 
 
 class Refused(NamedTuple):
@@ -205,12 +235,15 @@ class End(NamedTuple):
 
 Event: TypeAlias = (
     Transfer
+    | Items
     | Failure
     | Invocation
     | Waiting
     | Awoken
     | Interrupt
     | Named
+    | Created
+    | Deleted
     | Refused
     | Fault
     | Exception_

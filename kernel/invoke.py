@@ -9,7 +9,18 @@ below: object and protocol to function.
 from collections.abc import Callable
 from typing import Any
 
-from kernel import abi, control, debugger, icu, irq, log, semaphore, utcb
+from kernel import (
+    abi,
+    control,
+    debugger,
+    factory,
+    icu,
+    irq,
+    log,
+    semaphore,
+    task,
+    utcb,
+)
 from kernel.abi import (
     CAP_OPERATION,
     CAP_REPLY_BIT,
@@ -119,7 +130,7 @@ def invoke(kernel: Kernel, thread: Thread) -> None:
 def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) -> None:
     tag = abi.decode_tag(thread.tag, bits=kernel.arch.bits)
     request = Request(thread, rights, tag)
-    sent = thread.utcb.load_words(tag.words)
+    sent = thread.utcb.load_words(min(tag.words + 2 * tag.items, utcb.MR_COUNT))
     old: tuple[int, ...] = ()
     answer: Answer | NoReply | Waits
     try:
@@ -130,6 +141,7 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
         answer = Answer(-fault.error)
         if isinstance(fault.error, IpcError):
             fail(kernel, thread, fault.error)
+            thread.registers[TAG] = TAG_ERROR  # whatever the phase
             return
     context = thread.context
     if isinstance(answer, Waits):
@@ -152,12 +164,16 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
     wants = thread.operation & OP_RECV
     words: tuple[int, ...] = ()
     if isinstance(answer, Answer) and wants:
-        words = answer.words
+        words = answer.words if answer.item is None else (*answer.words, answer.item)
         old = thread.utcb.load_words(len(words))
         for k, value in enumerate(words):
             thread.utcb.store(k, value)
-        count = len(words) if answer.counted else 0
-        context.tag = abi.encode_tag(answer.label, words=count, bits=kernel.arch.bits)
+        context.tag = abi.encode_tag(
+            answer.label,
+            words=len(answer.words) if answer.counted else 0,
+            items=int(answer.item is not None),
+            bits=kernel.arch.bits,
+        )
     if kernel.recorder is not None:
         kernel.recorder.record(
             Invocation(
@@ -193,30 +209,6 @@ def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply
     raise GuestFault(Errno.EBADPROTO, refused=f"protocol of a {target.kind}")
 
 
-def _task(kernel: Kernel, task: Task, request: Request) -> Answer:
-    if request.opcode() != abi.TASK_CAP_INFO:
-        raise GuestFault(Errno.ENOSYS, refused=f"task operation {request.opcode()}")
-    request.require_words(2)
-    first = _cap_at(task, request.word(1))
-    if request.tag.words == 2:
-        return Answer(int(first is not None))
-    second = _cap_at(task, request.word(2))
-    return Answer(int(first is second))
-
-
-def _cap_at(task: Task, selector: int) -> Object | None:
-    if selector & CAP_SPECIAL:
-        return None
-    cap = task.caps.get(selector >> CAP_SHIFT)
-    return cap.object if cap is not None else None
-
-
-def _factory(kernel: Kernel, factory: Factory, request: Request) -> Answer:
-    request.require_words(1)
-    kind = request.word(0)
-    raise GuestFault(Errno.ENODEV, refused=f"make an object of type {kind:#x}")
-
-
 def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
     match request.opcode():
         case abi.GATE_BIND:
@@ -239,18 +231,13 @@ def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
 
 
 def _forgo(kernel: Kernel, gate: Gate, request: Request) -> Answer:
-    # The server gives up so many references; how many are left is the answer.
+    # The server gives up so many references; how many are left is the answer.  The gate
+    # ends with the next counted capability that goes when there are none.
     request.require_words(2)
-    held = sum(
-        cap.object is gate
-        for task in kernel.objects.values()
-        if isinstance(task, Task)
-        for cap in task.caps.values()
-    )
-    left = held - gate.forgone - request.word(1)
+    left = kernel.references.get(gate.number, 0) - request.word(1)
     if left < 0:
         raise GuestFault(Errno.EINVAL)
-    gate.forgone += request.word(1)
+    kernel.references[gate.number] = left
     return Answer(0, (left,))
 
 
@@ -261,8 +248,8 @@ _TABLE: tuple[
     (Thread, Protocol.THREAD, control.invoke_thread),
     (Log, Protocol.LOG, log.invoke),
     (SchedulerObject, Protocol.SCHEDULER, control.invoke_scheduler),
-    (Task, Protocol.TASK, _task),
-    (Factory, Protocol.FACTORY, _factory),
+    (Task, Protocol.TASK, task.invoke),
+    (Factory, Protocol.FACTORY, factory.invoke),
     (Gate, Protocol.KOBJECT, _gate),
     (Irq, Protocol.IRQ, irq.invoke),
     (Irq, Protocol.IRQ_SENDER, irq.invoke_sender),

@@ -43,7 +43,6 @@ cdef bint _arm(Kernel kernel, Thread thread, int code)
     tag=cython.ulonglong, count=cython.Py_ssize_t, error=cython.int, recorder=Recorder
 )
 cdef bint _transfer(Kernel kernel, Thread sender, Thread receiver)
-cdef bint _copy_items(Kernel kernel, Thread sender, Thread receiver)
 
 @cython.locals(slot=cython.int, task=Task, lost=Thread)
 cdef _give_reply(Thread caller, Thread receiver)

@@ -38,6 +38,7 @@ from kernel.abi import (
     Rights,
 )
 from kernel.events import Awoken, Failure, Firing, Interrupt, Transfer
+from kernel.items import copy_items, record_items
 from kernel.objects import (
     DEAD,
     IMPLICIT,
@@ -92,10 +93,16 @@ def begin(
             fail(kernel, thread, IpcError.NO_REPLY_CAP)
             return
     if not operation & OP_SEND:
-        _receive(kernel, thread, None)
+        if isinstance(partner, Gate) and partner.orphaned:
+            fail(kernel, thread, IpcError.RECEIVE_NOT_EXISTENT)
+        else:
+            _receive(kernel, thread, None)
         return
     if isinstance(partner, Gate):
-        _queue(kernel, thread, partner)
+        if partner.orphaned:
+            fail(kernel, thread, IpcError.NOT_EXISTENT)
+        else:
+            _queue(kernel, thread, partner)
         return
     assert isinstance(partner, Thread), "nothing is sent to an IRQ"
     receiver = partner
@@ -134,6 +141,7 @@ def bind(kernel: Kernel, gate: Gate, thread: Thread, label: int) -> None:
     """Bind a gate to a thread; whoever waited in it is queued at the thread now."""
     gate.thread = thread
     gate.label = label
+    gate.orphaned = False
     waiting, gate.senders = gate.senders, []
     for sender in waiting:
         sender.target = thread
@@ -226,14 +234,25 @@ def release(kernel: Kernel, semaphore: Semaphore) -> Thread | None:
     return thread
 
 
-def forsake(kernel: Kernel, irq: Irq) -> None:
-    """Let those who receive from an IRQ that is gone wait for their timeout (ABI 4.10)."""
-    for thread in kernel.objects.values():
-        if isinstance(thread, Thread):
-            if thread.partner is irq:
-                thread.partner = thread
-            if thread.source is irq:
-                thread.source = thread
+def forsake(kernel: Kernel, gone: Thread | Gate | Irq | Semaphore) -> None:
+    """Let nobody's IPC name an object that is being deleted.
+
+    Who waits for a message of it goes on waiting, for its timeout (ABI 4.10).
+    """
+    for thread in kernel.threads.values():
+        if thread.partner is gone:
+            thread.partner = thread
+        if thread.source is gone:
+            thread.source = thread
+
+
+def close(kernel: Kernel, gate: Gate) -> None:
+    """End all IPC with a gate that is being deleted: error 4 (ABI 4.5)."""
+    receivers = [other for other in kernel.threads.values() if other.partner is gate]
+    for thread in gate.senders + receivers:
+        fail(kernel, thread, IpcError.NOT_EXISTENT)
+        kernel.scheduler.wake(thread, kernel.machine.now)
+    forsake(kernel, gate)
 
 
 def fail(kernel: Kernel, thread: Thread, error: IpcError) -> None:
@@ -465,9 +484,12 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     if tag & TAG_TRANSFER_FPU:
         _copy_fpu(sender, receiver)
     error = 0
-    if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS and not _copy_items(kernel, sender, receiver):
-        error = IpcError.RECEIVE_CUT
-        receiver.utcb.store(ERROR_WORD, error)
+    if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS:
+        if receiver.fault != IN_EXCEPTION or count >= frame.words(kernel.arch):
+            error = copy_items(kernel, sender, receiver)
+        if error:
+            error |= 1
+            receiver.utcb.store(ERROR_WORD, error)
     receiver.registers[TAG] = tag | TAG_ERROR if error else tag
     receiver.registers[LABEL] = sender.label
     if receiver.deadline != NEVER:
@@ -481,7 +503,9 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
     receiver.expired = False
     kernel.cost += kernel.costs.transfer + count * kernel.costs.word
     if kernel.probe is not None:
-        kernel.probe.undefined_words(receiver.number, receiver.utcb.words[count:MR_COUNT])
+        # Where items were, too, something stands that the ABI says.
+        defined = min(count + 2 * (tag >> TAG_ITEMS_SHIFT & TAG_ITEMS), MR_COUNT)
+        kernel.probe.undefined_words(receiver.number, receiver.utcb.words[defined:MR_COUNT])
     if registers:
         _record_answer(kernel, sender, receiver, error, registers)
     elif recorder is not None:
@@ -497,8 +521,10 @@ def _transfer(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
             machine.call_site(sender.context),
             machine.call_site(receiver.context),
         )
+        if tag >> TAG_ITEMS_SHIFT & TAG_ITEMS:
+            record_items(kernel, sender, receiver)
     if error:
-        fail(kernel, sender, IpcError.SEND_CUT)
+        fail(kernel, sender, IpcError(error & ~1))
         return False
     return True
 
@@ -570,17 +596,6 @@ def _transfer_interrupt(kernel: Kernel, irq: Irq, receiver: Thread) -> None:
         recorder.transfer(
             machine.now, machine.instructions, irq.number, receiver, OP_SEND, 0, 0, 0, site
         )
-
-
-def _copy_items(kernel: Kernel, sender: Thread, receiver: Thread) -> bool:
-    # Only void items can be transferred yet: they need no receive buffer (ABI 4.9).
-    words = sender.tag & TAG_WORDS
-    items = sender.tag >> TAG_ITEMS_SHIFT & TAG_ITEMS
-    for k in range(words, words + 2 * items, 2):
-        if k + 2 > MR_COUNT or sender.utcb.load(k):
-            return False
-        receiver.utcb.store(k, 0)
-    return True
 
 
 def _give_reply(caller: Thread, receiver: Thread) -> None:

@@ -18,11 +18,6 @@ from kernel.request import Answer, NoReply, Request
 from kernel.state import Kernel
 
 
-def create_irq(kernel: Kernel) -> Irq:
-    """Make an IRQ as a factory does (ABI 6.3)."""
-    return kernel.create_irq()
-
-
 def invoke(kernel: Kernel, irq: Irq, request: Request) -> Answer | NoReply:
     """Serve the IRQ protocol: trigger, or end of interrupt.
 
@@ -127,10 +122,9 @@ def delete(kernel: Kernel, irq: Irq) -> None:
     detach_pin(irq)
     kernel.arrivals[:] = [entry for entry in kernel.arrivals if entry[1] != irq.number]
     ipc.forsake(kernel, irq)
-    for thing in kernel.objects.values():
-        if isinstance(thing, Thread) and thing.deletion_irq is irq:
-            thing.deletion_irq = None
-    kernel.names.pop(irq.number, None)
+    for thread in kernel.threads.values():
+        if thread.deletion_irq is irq:
+            thread.deletion_irq = None
 
 
 def detach_pin(irq: Irq) -> None:

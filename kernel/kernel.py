@@ -14,6 +14,7 @@ from kernel.fault import exception, page_fault, settle
 from kernel.invoke import invoke
 from kernel.ipc import expire, expire_until
 from kernel.irq import arrive
+from kernel.lifetime import reap
 from kernel.objects import Thread
 from kernel.port import EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 from kernel.state import Kernel
@@ -45,7 +46,8 @@ def run(kernel: Kernel, until: int) -> Outcome:
                     deadline = arrivals[0][0]
                 machine.advance(min(deadline, until))
                 kernel.idle += machine.now - now
-                _meet_deadlines(kernel, machine.now)
+                if machine.now < until:
+                    _meet_deadlines(kernel, machine.now)
                 continue
         if thread.expired:
             expire(kernel, thread)
@@ -62,7 +64,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
         if kernel.cost:
             charge(kernel.cost)
             kernel.cost = 0
-        if kernel.kip_frame and kernel.clock_due:
+        if kernel.clock_due and kernel.kip_frame >= 0:
             _tell_time(kernel)
         trap = execute(thread.context, deadline)
         if trap == SYSTEM_CALL:
@@ -80,6 +82,8 @@ def run(kernel: Kernel, until: int) -> Outcome:
             if now >= scheduler.slice_end:
                 scheduler.rotate(now)
             continue
+        if kernel.doomed:
+            reap(kernel)
         kernel.clock_due = True
         probe = kernel.probe
         if probe is not None and scheduler.current is not None and probe.choose("preempt", 2):

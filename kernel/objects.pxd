@@ -6,7 +6,8 @@ from kernel.message cimport Utcb
 
 cdef class Task:
     cdef public int number
-    cdef public dict caps, pages, reply_slots
+    cdef public dict caps, pages, ku_pages, reply_slots
+    cdef public object quota
     cdef public list reply_pages
     cdef public int utcbs
 
@@ -39,6 +40,7 @@ cdef class Thread:
     cdef public unsigned long long tag, label
     cdef public int rights, via
 
+    cpdef bint is_bound(self)
     cpdef bint is_runnable(self)
     cpdef bint waits_for(self, Thread sender)
 
@@ -46,9 +48,9 @@ cdef class Thread:
 cdef class Gate:
     cdef public int number
     cdef public Thread thread
+    cdef public bint orphaned
     cdef public unsigned long long label
     cdef public list senders
-    cdef public object forgone
 
 
 cdef class Irq:
@@ -68,3 +70,4 @@ cdef class Semaphore:
 cdef class Capability:
     cdef public object object
     cdef public int rights
+    cdef public bint counted

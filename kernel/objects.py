@@ -7,18 +7,52 @@ who runs in `kernel.scheduler`, and nowhere else.
 Every object has a number, unique in its kernel and never used again.
 """
 
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from kernel import abi, timeout
 from kernel.message import Utcb
 from kernel.port import Context
+from kernel.quota import Quota
 
 # What a thread does, as plain ints: the states are tested several times in every IPC.
 READY = 0  # runs or could run
 SENDING = 1  # queued at `target`, a thread or an unbound gate
 RECEIVING = 2  # waits for `partner`; None: for anybody
 STUCK = 3  # stopped by an exception that nobody handles
-DEAD = 4
+DEAD = 4  # stopped for good, or not yet started
+
+# Task, context and UTCB of a thread that is not yet bound; `Thread.is_bound` asks.
+UNBOUND: Any = None
+
+
+class Mapping:
+    """A page of a task's memory, and its place in the tree of mappings of its frame.
+
+    What was mapped from here are its children: `child` is the first one, and each knows
+    its neighbours, so that a page leaves the tree without a search.
+    """
+
+    __slots__ = (
+        "address",
+        "child",
+        "frame",
+        "next",
+        "parent",
+        "previous",
+        "rights",
+        "task",
+    )
+
+    def __init__(self, task: "Task", address: int, frame: int, rights: int) -> None:
+        self.task = task
+        self.address = address
+        self.frame = frame
+        self.rights = rights
+        self.parent: Mapping | None = None
+        self.child: Mapping | None = None
+        self.previous: Mapping | None = None
+        self.next: Mapping | None = None
+
 
 # What a thread is in, while it waits for its pager or handler.
 NO_FAULT = 0
@@ -35,14 +69,26 @@ class Task:
     """An address space and a capability table."""
 
     kind: ClassVar[str] = "task"
-    __slots__ = ("caps", "number", "pages", "reply_pages", "reply_slots", "utcbs")
+    __slots__ = (
+        "caps",
+        "ku_pages",
+        "number",
+        "pages",
+        "quota",
+        "reply_pages",
+        "reply_slots",
+        "utcbs",
+    )
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, quota: Quota) -> None:
         self.number = number
+        self.quota = quota
         self.caps: dict[int, Capability] = {}
         self.reply_slots: dict[int, Thread] = {}  # the explicit ones: whom each answers
         self.reply_pages: list[int] = []  # those that have room for explicit ones
-        self.pages: dict[int, tuple[int, int]] = {}  # address -> (frame, rights)
+        self.pages: dict[int, Mapping] = {}  # by address
+        # Kernel-user memory by address: the frame, and the address where its area begins.
+        self.ku_pages: dict[int, tuple[int, int]] = {}
         self.utcbs = 0  # threads that got a UTCB here
 
 
@@ -92,7 +138,7 @@ class Thread:
         self.number = number
         self.task = task
         self.context = context
-        self.registers = context.registers
+        self.registers = context.registers if context is not None else UNBOUND
         self.utcb = utcb
         self.utcb_address = 0
         self.utcb_frame = 0  # physical
@@ -130,6 +176,10 @@ class Thread:
         # What its closed receive names, None if open
         self.source: Thread | Gate | Irq | Semaphore | None = None
 
+    def is_bound(self) -> bool:
+        """Answer whether the thread has a task, and so a UTCB and a context."""
+        return self.task is not None
+
     def is_runnable(self) -> bool:
         """Answer whether the thread could run if it were chosen."""
         return self.state == READY or self.expired
@@ -148,13 +198,13 @@ class Gate:
     """An IPC gate: an endpoint that stamps messages with its label."""
 
     kind: ClassVar[str] = "gate"
-    __slots__ = ("forgone", "label", "number", "senders", "thread")
+    __slots__ = ("label", "number", "orphaned", "senders", "thread")
 
     def __init__(self, number: int, thread: Thread | None, label: int) -> None:
         self.number = number
         self.thread = thread
         self.label = label
-        self.forgone = 0  # references that its server no longer counts
+        self.orphaned = False  # its thread was deleted: senders get an error at once
         self.senders: list[Thread] = []  # while no thread is bound
 
 
@@ -225,13 +275,14 @@ class Log:
 
 
 class Factory:
-    """Makes objects."""
+    """Makes objects, as long as its quota lasts."""
 
     kind: ClassVar[str] = "factory"
-    __slots__ = ("number",)
+    __slots__ = ("number", "quota")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, quota: Quota) -> None:
         self.number = number
+        self.quota = quota
 
 
 class SchedulerObject:
@@ -252,12 +303,19 @@ Object: TypeAlias = (
     Task | Thread | Gate | Irq | Semaphore | Icu | Debugger | Log | Factory | SchedulerObject
 )
 
+# Kinds that live as long as the kernel, whoever asks for their deletion.
+PERMANENT: tuple[type, ...] = (Log, SchedulerObject, Icu, Debugger)
+
 
 class Capability:
-    """A right to an object; never changed once it is made."""
+    """A right to an object; never changed once it is made.
 
-    __slots__ = ("object", "rights")
+    An object lives as long as a *counted* capability names it (ABI 4.9).
+    """
 
-    def __init__(self, object: Object, rights: int) -> None:
+    __slots__ = ("counted", "object", "rights")
+
+    def __init__(self, object: Object, rights: int, counted: bool = True) -> None:
         self.object = object
         self.rights = rights
+        self.counted = counted

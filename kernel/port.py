@@ -105,17 +105,34 @@ class MachineOf(Protocol[C]):
     def advance(self, until: int) -> None:
         """Let time pass up to `until`: nothing could run."""
 
-    def create_space(self, number: int) -> None:
-        """Make an empty address space."""
+    def create_space(self, number: int) -> bool:
+        """Make an empty address space; false, and nothing is made, without room for tables."""
 
     def destroy_space(self, number: int) -> None:
         """Forget an address space; no context may use it any more."""
 
-    def map(self, space: int, address: int, frame: int, rights: int) -> None:
-        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4)."""
+    def map(self, space: int, address: int, frame: int, rights: int) -> bool:
+        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4).
+
+        The same frame keeps its accessed flags.  False, and nothing is mapped, without
+        room for tables; never so where a page is mapped already.
+        """
 
     def unmap(self, space: int, address: int) -> None:
         """Take the page at `address` away."""
+
+    def accessed(self, space: int, address: int) -> int:
+        """Tell whether a mapped page was read (R) and written (W) since its flags were set.
+
+        Only accesses by programs count.
+        """
+
+    def set_accessed(self, space: int, address: int, flags: int) -> None:
+        """Let `accessed` say `flags` until a program adds to them."""
+
+    @property
+    def user_end(self) -> int:
+        """The first address that no space can map."""
 
     def create_context(
         self, number: int, *, space: int, ip: int, sp: int, thread_base: int

@@ -117,6 +117,14 @@ class Scheduler:
         if self.current is thread:
             self.current = None
 
+    def disown(self, thread: Thread) -> None:
+        """A thread is deleted: whoever runs on its scheduling context has to be chosen anew."""
+        self.forget(thread)
+        if self.owner is thread:
+            self._displace()
+            self.current = None
+            self.owner = None
+
     def _displace(self) -> None:
         # The one who ran stays ready if it can; the others are where they should be.
         current = self.current

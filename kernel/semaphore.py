@@ -13,11 +13,6 @@ from kernel.request import Answer, NoReply, Request, Waits
 from kernel.state import Kernel
 
 
-def create_semaphore(kernel: Kernel) -> Semaphore:
-    """Make a semaphore as a factory does: an initial count is not looked at (ABI 6.3)."""
-    return kernel.create_semaphore()
-
-
 def invoke(kernel: Kernel, semaphore: Semaphore, request: Request) -> Answer | Waits:
     """Serve the semaphore protocol: down, which waits no longer than the receive timeout.
 
@@ -51,4 +46,4 @@ def delete(kernel: Kernel, semaphore: Semaphore) -> None:
     for thread in list(semaphore.waiters):
         ipc.fail(kernel, thread, IpcError.NOT_EXISTENT)
         kernel.scheduler.wake(thread, kernel.machine.now)
-    kernel.names.pop(semaphore.number, None)
+    ipc.forsake(kernel, semaphore)

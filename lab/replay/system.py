@@ -153,9 +153,8 @@ class _Builder:
         kernel.input = self.scenario.console_input.decode("latin-1")
         for spec in self.scenario.tasks:
             for cap in spec.caps:
-                self.tasks[spec.name].caps[cap.index] = Capability(
-                    self._object(cap), int(cap.rights)
-                )
+                made_cap = Capability(self._object(cap), int(cap.rights))
+                kernel.insert_cap(self.tasks[spec.name], cap.index, made_cap)
         for thread in self.threads.values():
             kernel.start(thread)
 
@@ -195,13 +194,13 @@ class _Builder:
     def _map_kip(self, spec: TaskSpec, task: Task) -> None:
         kernel = self.kernel
         address = kernel.arch.kip
-        if address in task.pages:
+        if address in task.pages or address in task.ku_pages:
             raise GuestError(
                 f"something else is mapped at {address:#x} already",
                 file=str(self.scenario.path),
                 key=f"{spec.threads[0].key}.kip",
             )
-        if not kernel.kip_frame:
+        if kernel.kip_frame < 0:
             machine = self.machine
             kernel.create_kip(
                 kip.describe(kernel.arch, cpu_khz=machine.cpu_khz, ram=self.scenario.ram)
@@ -258,7 +257,7 @@ class _Builder:
                     frame = self.kernel.allocate_frame()
                     self.kernel.map(task, page, frame, int(segment.rights))
                 if data:
-                    self.machine.write_physical(task.pages[page][0] + offset, data)
+                    self.machine.write_physical(task.pages[page].frame + offset, data)
         return set(task.pages)
 
     def _object(self, cap: CapSpec) -> Object:

@@ -17,6 +17,8 @@ from typing import Any, cast
 
 from kernel.events import (
     Awoken,
+    Created,
+    Deleted,
     End,
     Event,
     Exception_,
@@ -26,6 +28,7 @@ from kernel.events import (
     Firing,
     Interrupt,
     Invocation,
+    Items,
     Log,
     Named,
     Outcome,
@@ -111,7 +114,10 @@ KINDS: dict[type[Event], int] = {
     Awoken: 11,
     Interrupt: 12,
     Named: 13,
-    Resumption: 14,
+    Items: 14,
+    Created: 15,
+    Deleted: 16,
+    Resumption: 17,
 }
 _BY_KIND: dict[int, Any] = {number: kind for kind, number in KINDS.items()}
 

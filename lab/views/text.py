@@ -13,6 +13,8 @@ from kernel import abi, utcb
 from kernel.abi import Arch
 from kernel.events import (
     Awoken,
+    Created,
+    Deleted,
     End,
     Event,
     Exception_,
@@ -22,6 +24,7 @@ from kernel.events import (
     Firing,
     Interrupt,
     Invocation,
+    Items,
     Log,
     Named,
     Refused,
@@ -129,6 +132,13 @@ def _describe(event: Event, names: Names) -> Iterator[Text]:
             yield _at("at", names, event.thread, event.ip)
         case Interrupt():
             yield _head(names.of(event.irq), f"interrupt: {_FIRINGS[event.firing]}")
+        case Items():
+            yield from _items(event, names)
+        case Created():
+            made = f"makes {names.of(event.target)}, a new {event.kind}"
+            yield _head(names.of(event.thread), made)
+        case Deleted():
+            yield _head(names.of(event.target), "is deleted")
         case Named():
             given = decode_console(event.name)
             # By its number: it may be called this name already.
@@ -205,6 +215,16 @@ def _transfer(event: Transfer, names: Names) -> Iterator[Text]:
     yield from _words(("", f"{sender} sent", f"{receiver} had", f"{receiver} has"), rows)
 
 
+def _items(event: Items, names: Names) -> Iterator[Text]:
+    sender, receiver = names.of(event.sender), names.of(event.receiver)
+    yield _head(f"{sender} → {receiver}", _count(len(event.items) // 2, "item"))
+    rows = [
+        (utcb.name_of(event.first + k), f"{sent:#x}", f"{result:#x}")
+        for k, (sent, result) in enumerate(zip(event.items, event.results, strict=True))
+    ]
+    yield from _words(("", f"{sender} sent", f"{receiver} has"), rows)
+
+
 def _invocation(event: Invocation, names: Names) -> Iterator[Text]:
     operation = abi.OPERATIONS.get(event.operation, hex(event.operation))
     yield _head(names.of(event.thread), f"{operation} to {names.of(event.target)}")
@@ -239,7 +259,7 @@ def _words(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[T
     yield Text(line, style="dim")
     for row in rows:
         text = Text()
-        overwritten = len(row) > 2 and row[2] not in ("0x0", row[3])
+        overwritten = len(row) > 3 and row[2] not in ("0x0", row[3])
         for k, (cell, width) in enumerate(zip(row, widths, strict=True)):
             style = "bold yellow" if k == 2 and overwritten else ""
             text.append("  " if k else "").append(f"{cell:>{width}}", style=style)

@@ -87,6 +87,7 @@ class DeskContext:
     registers: memoryview = field(default_factory=lambda: memoryview(bytearray(32)).cast("Q"))
     ip: int = 0x1000
     sp: int = 0x8000
+    space: int = 0
     flags: int = 0x202
     address: int = 0
     error: int = 0
@@ -137,11 +138,18 @@ class DeskMachine:
     instructions: int = 0
     cpu_khz: int = 1_000_000
     frames: range = range(0, 1 << 20, abi.PAGE_SIZE)
-    shared_frames: range = range(0, 1 << 20, abi.PAGE_SIZE)
-    memory: bytearray = field(default_factory=lambda: bytearray(1 << 20))
+    shared_frames: range = range(1 << 20, 2 << 20, abi.PAGE_SIZE)
+    memory: bytearray = field(default_factory=lambda: bytearray(2 << 20))
     contexts: dict[int, DeskContext] = field(default_factory=dict)
+    entries: dict[int, Guest] = field(default_factory=dict)  # programs by where they start
     spaces: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    touched: dict[tuple[int, int], int] = field(default_factory=dict)  # accessed flags
+    table_pages: int = 1 << 20  # how many pages page tables have room for
     clock: int = -1
+
+    @property
+    def user_end(self) -> int:
+        return self.arch.user_end - abi.PAGE_SIZE
 
     def run(self, context: DeskContext, deadline: int) -> int:
         started = self.now
@@ -180,6 +188,8 @@ class DeskMachine:
 
     def _next(self, context: DeskContext) -> Step | None:
         if context.guest is None:
+            context.guest = self.entries.pop(context.ip, None)
+        if context.guest is None:
             return None
         try:
             if not context.started:
@@ -204,22 +214,49 @@ class DeskMachine:
     def advance(self, until: int) -> None:
         self.now = max(self.now, until)
 
-    def create_space(self, number: int) -> None:
+    def create_space(self, number: int) -> bool:
+        assert number not in self.spaces
         self.spaces[number] = {}
+        return True
 
     def destroy_space(self, number: int) -> None:
+        assert not any(context.space == number for context in self.contexts.values())
         del self.spaces[number]
 
-    def map(self, space: int, address: int, frame: int, rights: int) -> None:
-        self.spaces[space][address] = (frame, rights)
+    def map(self, space: int, address: int, frame: int, rights: int) -> bool:
+        pages = self.spaces[space]
+        assert frame in self.frames or frame in self.shared_frames
+        assert 0 <= address < self.user_end
+        assert address % abi.PAGE_SIZE == 0
+        assert 0 < rights < 8
+        if address not in pages and not self.table_pages:
+            return False
+        if pages.get(address, (frame, 0))[0] != frame:
+            self.touched.pop((space, address), None)
+        self.table_pages -= address not in pages
+        pages[address] = (frame, rights)
+        return True
 
     def unmap(self, space: int, address: int) -> None:
         del self.spaces[space][address]
+        self.touched.pop((space, address), None)
+        self.table_pages += 1
+
+    def accessed(self, space: int, address: int) -> int:
+        assert address in self.spaces[space]
+        return self.touched.get((space, address), 0)
+
+    def set_accessed(self, space: int, address: int, flags: int) -> None:
+        assert address in self.spaces[space]
+        self.touched[space, address] = flags
 
     def create_context(
         self, number: int, *, space: int, ip: int, sp: int, thread_base: int
     ) -> DeskContext:
-        self.contexts[number] = DeskContext(ip=ip, sp=sp)
+        at = thread_base - 63 * self.arch.word
+        frame, _ = self.spaces[space][at & -abi.PAGE_SIZE]
+        message = Utcb(self.words(frame + at % abi.PAGE_SIZE, 128))
+        self.contexts[number] = DeskContext(ip=ip, sp=sp, space=space, utcb=message)
         return self.contexts[number]
 
     def context(self, number: int) -> DeskContext:
@@ -297,7 +334,6 @@ class Desk:
         """Make a thread whose program is given later, when its partners have numbers."""
         owner = task if task is not None else self.task()
         thread = self.kernel.create_thread(owner, ip=0x1000, sp=0x8000, priority=priority)
-        self.machine.contexts[thread.number].utcb = thread.utcb
         self.kernel.start(thread)
         return thread
 
@@ -305,11 +341,13 @@ class Desk:
         self.guest(thread, self._script(thread.number, steps))
 
     def guest(self, thread: Thread, guest: Guest) -> None:
-        self.machine.contexts[thread.number].guest = guest
+        context = self.machine.contexts[thread.number]
+        context.guest = guest
+        context.started = False
 
     def cap(self, thread: Thread, index: int, target: Object, rights: int = ALL_RIGHTS) -> int:
         """Give a thread's task a capability; the selector comes back."""
-        thread.task.caps[index] = Capability(target, rights)
+        self.kernel.insert_cap(thread.task, index, Capability(target, rights))
         return index << abi.CAP_SHIFT
 
     def gate(self, thread: Thread | None, label: int) -> Gate:
@@ -337,3 +375,8 @@ def tag(label: int = 0, words: int = 0, items: int = 0, flags: int = 0) -> int:
 
 
 Make: TypeAlias = Callable[[], Guest]
+
+
+def object_item(index: int) -> tuple[int, int]:
+    """Give the two words of an item that names capability `index` (ABI 4.9)."""
+    return 8, index << abi.CAP_SHIFT | 3 << 4 | int(abi.Rights.R)
