@@ -1,1 +1,1 @@
-"""The corpus: known ways to misuse a UTCB, each as a guest that does it and one that does not."""
+"""The corpus: known ways to misuse a UTCB, each with its cure."""

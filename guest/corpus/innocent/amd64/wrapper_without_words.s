@@ -1,6 +1,7 @@
 # Innocent: as wrapper.s, but the request has no words.
 #
-# Nothing was stored for it, so nothing tells who put it together but who called the function.
+# Nothing was stored for it, so no store tells whose it is.  What tells is who looks at the
+# tag that came back: the caller of the function.
 
 .include "corpus.inc"
 
@@ -11,11 +12,14 @@ _start:
 dispatch:
     mov rbp, qword ptr [rbx + UTCB_MR1]
     call ask
+    and eax, L4_TAG_WORDS
+    cmp eax, 3
+    jne 1f
     mov rcx, qword ptr [rbx + UTCB_MR2]     # 103
     sub rcx, 103
-    lea rbp, [rbp + rbp]
-    add rcx, rbp
-    mov qword ptr [rbx + UTCB_MR0], rcx
+    add rbp, rcx
+1:  add rbp, rbp
+    mov qword ptr [rbx + UTCB_MR0], rbp
     mov eax, 1
     ret
 

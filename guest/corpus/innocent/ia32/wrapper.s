@@ -1,8 +1,8 @@
-# Innocent: a function puts a request together and does the call; its caller reads the answer
-# out of the message registers.
+# Innocent: a server puts a request of its own together, has a function do the call, and reads
+# the answer out of the message registers.
 #
-# When the answer is read, the function that asked for it has returned.  But its caller is
-# whom it asked for.
+# When the answer is read, the function that made the system call has returned.  But the
+# request was the server's, and so is the answer.
 
 .include "corpus.inc"
 
@@ -12,20 +12,15 @@ _start:
 
 dispatch:
     mov ebp, dword ptr [ebx + UTCB_MR1]
-    call ask
+    mov dword ptr [ebx + UTCB_MR0], OP_TELL
+    mov dword ptr [ebx + UTCB_MR1], 3
+    call invoke
     mov ecx, dword ptr [ebx + UTCB_MR1]     # 102, as the other server has sent it
     sub ecx, 102
     lea ebp, [ebp + ebp]
     add ecx, ebp
     mov dword ptr [ebx + UTCB_MR0], ecx
     mov eax, 1
-    ret
-
-# Ask the other server.
-ask:
-    mov dword ptr [ebx + UTCB_MR0], OP_TELL
-    mov dword ptr [ebx + UTCB_MR1], 3
-    call invoke
     ret
 
 invoke:
