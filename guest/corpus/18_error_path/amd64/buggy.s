@@ -18,7 +18,7 @@ SMALL       = 0xa                           # a buffer for a single capability (
 .text
 _start:
     own_utcb rbx
-    call serve
+    call serve_giver
     mov qword ptr [rip + result], rax
     mov rbp, rax
     log got
@@ -27,7 +27,7 @@ _start:
     sleep_forever
 
 # Take a capability from a client and have 42 doubled with it.
-serve:
+serve_giver:
     mov qword ptr [rbx + UTCB_BDR], 0
     mov qword ptr [rbx + UTCB_BR0], GIVEN | SMALL
     mov qword ptr [rbx + UTCB_BR1], 0

@@ -9,7 +9,7 @@ SMALL       = 0xa                           # a buffer for a single capability (
 .text
 _start:
     own_utcb ebx
-    call serve
+    call serve_giver
     mov dword ptr [result], eax
     mov ebp, eax
     log got
@@ -18,7 +18,7 @@ _start:
     sleep_forever
 
 # Take a capability from a client and have 42 doubled with it.
-serve:
+serve_giver:
     mov dword ptr [ebx + UTCB_BDR], 0
     mov dword ptr [ebx + UTCB_BR0], GIVEN | SMALL
     mov dword ptr [ebx + UTCB_BR1], 0
