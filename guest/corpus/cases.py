@@ -81,7 +81,7 @@ class Twin:
 
     name: str
     against: str
-    path: Path
+    variants: tuple[Variant, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,38 +137,49 @@ def _case(table: Table, folder: Path) -> Case:
 
 def _scenario(table: Table, case: str, folder: Path) -> list[Variant]:
     name = _matching(table, "name", _SCENARIO, "the name of a scenario")
-    languages = table.strings("languages")
-    for language in languages:
-        if language not in LANGUAGES:
-            hint = did_you_mean(language, sorted(LANGUAGES))
-            raise table.error("languages", f"unknown language {quote(language)}{hint}")
+    languages = _languages(table)
     undecidable = table.take("undecidable") or False
     if not isinstance(undecidable, bool):
         raise table.error("undecidable", expected("true or false", undecidable))
     findings = [_finding(inner, languages) for inner in table.tables("findings")]
     table.finish()
-    found = []
-    for language, level in [
-        (ASSEMBLY, ""),
-        *((language, level) for language in languages for level in LEVELS),
-    ]:
-        variant = f"{language}-{level}" if level else language
-        path = folder / (f"{name}-{variant}.toml" if level else f"{name}.toml")
+    return [
+        Variant(
+            case=case,
+            scenario=name,
+            variant=variant,
+            path=path,
+            findings=tuple(
+                by_language[language] for by_language in findings if language in by_language
+            ),
+            undecidable=undecidable,
+        )
+        for language, variant, path in _forms(table, name, languages, folder)
+    ]
+
+
+def _languages(table: Table) -> tuple[str, ...]:
+    languages = table.strings("languages")
+    for language in languages:
+        if language not in LANGUAGES:
+            hint = did_you_mean(language, sorted(LANGUAGES))
+            raise table.error("languages", f"unknown language {quote(language)}{hint}")
+    return languages
+
+
+def _forms(
+    table: Table, name: str, languages: tuple[str, ...], folder: Path
+) -> list[tuple[str, str, Path]]:
+    """Give language, variant and file of each form of a scenario, assembly first."""
+    forms = [(ASSEMBLY, ASSEMBLY, folder / f"{name}.toml")]
+    for language in languages:
+        for level in LEVELS:
+            variant = f"{language}-{level}"
+            forms.append((language, variant, folder / f"{name}-{variant}.toml"))
+    for _, _, path in forms:
         if not path.is_file():
             raise table.error("name", f"there is no scenario {path}")
-        found.append(
-            Variant(
-                case=case,
-                scenario=name,
-                variant=variant,
-                path=path,
-                findings=tuple(
-                    by_language[language] for by_language in findings if language in by_language
-                ),
-                undecidable=undecidable,
-            )
-        )
-    return found
+    return forms
 
 
 def _finding(table: Table, languages: tuple[str, ...]) -> dict[str, ExpectedFinding]:
@@ -195,15 +206,17 @@ def _finding(table: Table, languages: tuple[str, ...]) -> dict[str, ExpectedFind
 
 def _twin(table: Table, folder: Path) -> Twin:
     name = table.name()
-    twin = Twin(
-        name=name,
-        against=_matching(table, "against", _RULE, "the name of a rule"),
-        path=folder / f"{name}.toml",
-    )
+    against = _matching(table, "against", _RULE, "the name of a rule")
+    languages = _languages(table)
     table.finish()
-    if not twin.path.is_file():
-        raise table.error("name", f"there is no scenario {twin.path}")
-    return twin
+    return Twin(
+        name,
+        against,
+        tuple(
+            Variant(folder.name, name, variant, path, (), undecidable=False)
+            for _, variant, path in _forms(table, name, languages, folder)
+        ),
+    )
 
 
 def _matching(table: Table, key: str, pattern: re.Pattern[str], wanted: str) -> str:

@@ -13,13 +13,13 @@ CORPUS = Path(__file__).parent
 LANGUAGES = {"c": ("c", "C"), "cxx": ("cc", "C++")}
 LEVELS = {"O0": "-O0", "O2": "-O2", "O2-noinline": "-O2 -fno-inline"}
 
-_IMAGE = re.compile(r'^image = "\{arch\}/([a-z_]+)\.s"$', re.MULTILINE)
+_IMAGE = re.compile(r'^image = "\{arch\}/([a-z0-9_]+)\.s"$', re.MULTILINE)
 _TITLE = re.compile(r'^(title  = ".*)"$', re.MULTILINE)
 _DERIVED = re.compile(rf"-(?:{'|'.join(LANGUAGES)})-(?:{'|'.join(LEVELS)})$")
 
 
 def compiled_variants(folder: Path) -> dict[Path, str]:
-    """Give path and text of every compiled scenario of the case in `folder`."""
+    """Give path and text of every compiled scenario in `folder`, a case or the innocents."""
     found: dict[Path, str] = {}
     for path in sorted(folder.glob("*.toml")):
         if _DERIVED.search(path.stem):
@@ -49,6 +49,6 @@ def _exchange(text: str, folder: Path, suffix: str, variant: str) -> str | None:
 
 
 if __name__ == "__main__":
-    for case in sorted(CORPUS.glob("[0-9]*")):
+    for case in sorted((*CORPUS.glob("[0-9]*"), CORPUS / "innocent")):
         for path, text in compiled_variants(case).items():
             path.write_text(text)

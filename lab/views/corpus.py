@@ -17,8 +17,10 @@ def render(corpus: Corpus) -> Iterator[Table | str]:
     ]
     yield render_table(("", "case", "pattern", "rule", "reported in", "forms"), rows)
     yield ""
-    twins = [(f"innocent/{twin.name}", twin.against) for twin in corpus.twins]
-    yield render_table(("guests without fault", "that a rule might report"), twins)
+    twins = [
+        (f"innocent/{twin.name}", twin.against, _names(twin.variants)) for twin in corpus.twins
+    ]
+    yield render_table(("guests without fault", "that a rule might report", "forms"), twins)
 
 
 def as_json(corpus: Corpus) -> dict[str, Any]:
@@ -40,7 +42,12 @@ def as_json(corpus: Corpus) -> dict[str, Any]:
             for case in corpus.cases
         ],
         "twins": [
-            {"name": f"innocent/{twin.name}", "against": twin.against} for twin in corpus.twins
+            {
+                "name": f"innocent/{twin.name}",
+                "against": twin.against,
+                "scenarios": [_variant(variant) for variant in twin.variants],
+            }
+            for twin in corpus.twins
         ],
     }
 
@@ -48,8 +55,12 @@ def as_json(corpus: Corpus) -> dict[str, Any]:
 def _forms(case: Case) -> str:
     if case.test:
         return "a test of the kernel"
-    forms = " ".join(dict.fromkeys(variant.variant for variant in case.variants))
+    forms = _names(case.variants)
     return f"{forms} (waits for {case.waiting})" if case.waiting else forms
+
+
+def _names(variants: tuple[Variant, ...]) -> str:
+    return " ".join(dict.fromkeys(variant.variant for variant in variants))
 
 
 def _variant(variant: Variant) -> dict[str, Any]:

@@ -22,9 +22,10 @@ LOADED = load_corpus()
 RUNNING = [case for case in LOADED.cases if not case.waiting]
 WAITING = [case for case in LOADED.cases if case.waiting]
 VARIANTS = [variant for case in RUNNING for variant in case.variants]
+INNOCENT = [variant for twin in LOADED.twins for variant in twin.variants]
 SCENARIOS = [
     pytest.param(path, arch, id=f"{path.parent.name}/{path.stem}-{arch}")
-    for path in [v.path for v in VARIANTS] + [twin.path for twin in LOADED.twins]
+    for path in [v.path for v in VARIANTS + INNOCENT]
     for arch in ARCHES
 ]
 
@@ -70,7 +71,7 @@ def test_every_scenario_in_a_folder_is_in_the_corpus(case: Case) -> None:
 
 
 def test_every_innocent_twin_is_in_the_corpus() -> None:
-    assert set((CORPUS / "innocent").glob("*.toml")) == {twin.path for twin in LOADED.twins}
+    assert set((CORPUS / "innocent").glob("*.toml")) == {v.path for v in INNOCENT}
 
 
 def test_a_case_that_is_a_test_of_the_kernel_names_it() -> None:
@@ -116,11 +117,15 @@ def test_a_waiting_case_assembles_and_is_refused_for_what_it_waits_for(case: Cas
 
 
 def test_a_scenario_of_the_corpus_is_found_by_its_name() -> None:
-    for variant in VARIANTS:
+    for variant in VARIANTS + INNOCENT:
         assert find_scenario(variant.name) == variant.path
 
 
-@pytest.mark.parametrize("folder", sorted(CORPUS.glob("[0-9]*")), ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "folder",
+    sorted((*CORPUS.glob("[0-9]*"), CORPUS / "innocent")),
+    ids=lambda folder: folder.name,
+)
 def test_compiled_scenarios_are_those_for_assembly_with_another_program(folder: Path) -> None:
     for path, text in compiled_variants(folder).items():
         assert path.read_text() == text
