@@ -55,6 +55,8 @@ def run(kernel: Kernel, until: int) -> Outcome:
             _switch(kernel, thread)
         if thread.fault or thread.trigger:
             settle(kernel, thread)
+            if kernel.doomed:
+                reap(kernel)
             continue
         deadline = min(until, scheduler.slice_end)
         if timeouts and timeouts[0][0] < deadline:

@@ -4,6 +4,7 @@ from kernel.scheduler cimport Scheduler
 
 
 cdef class Kernel:
+    cdef public dict reserved
     cdef public object arch, machine, probe
     cdef public Recorder recorder
     cdef public Costs costs

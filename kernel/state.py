@@ -82,6 +82,7 @@ class Kernel:
         "probe",
         "recorder",
         "references",
+        "reserved",
         "running",
         "scheduler",
         "scheduler_object",
@@ -135,6 +136,7 @@ class Kernel:
         self.faults = 0  # threads that were stopped
         self.logged = 0  # bytes written to the log
         self.frame = machine.frames.start  # the next one that was never used
+        self.reserved: dict[int, None] = {}  # frames that are used at their own address
         shared = machine.shared_frames
         self.shared_free: frames.Runs = [(shared.start, len(shared) << abi.PAGE_SHIFT)]
         self.scheduler = Scheduler(timeout.cycles_of(abi.TIMESLICE_US, cpu_khz=machine.cpu_khz))
@@ -163,7 +165,7 @@ class Kernel:
         """Make a thread with a UTCB of its own in `task`; `start` makes it ready."""
         arch = self.arch
         offset = task.utcbs * arch.utcb_size
-        address = arch.user_utcb + offset
+        address = (task.utcb_area or arch.user_utcb) + offset
         page = address & -abi.PAGE_SIZE
         if page not in task.ku_pages:
             error = self.add_ku_mem(task, page, abi.PAGE_SIZE)
@@ -248,7 +250,7 @@ class Kernel:
             raise UsageError(f"{size:#x} bytes of RAM are used up")
         frame = self.frame
         self.frame += abi.PAGE_SIZE
-        return frame
+        return self.allocate_frame() if frame in self.reserved else frame
 
     def add_ku_mem(self, task: Task, address: int, size: int) -> Errno:
         """Give a task zeroed kernel-user memory; OK, or why not, and nothing has changed."""

@@ -145,6 +145,7 @@ class DeskMachine:
     spaces: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
     touched: dict[tuple[int, int], int] = field(default_factory=dict)  # accessed flags
     table_pages: int = 1 << 20  # how many pages page tables have room for
+    space_room: int = 1 << 20  # and how many more spaces
     clock: int = -1
 
     @property
@@ -216,6 +217,8 @@ class DeskMachine:
 
     def create_space(self, number: int) -> bool:
         assert number not in self.spaces
+        if not self.space_room:
+            return False
         self.spaces[number] = {}
         return True
 
