@@ -33,6 +33,7 @@ class ExpectedFinding:
     verdict: str
     register: str | None
     function: str | None
+    also: tuple[str, ...] = ()  # rules that say the same in other words
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,7 @@ def _finding(table: Table, languages: tuple[str, ...]) -> dict[str, ExpectedFind
     register = table.string("register", "") or None
     function = table.string("function", "") or None
     function_cxx = table.string("function_cxx", "") or function
+    also = table.strings("also")
     only = table.strings("only")
     table.finish()
     known = (ASSEMBLY, *languages)
@@ -198,7 +200,12 @@ def _finding(table: Table, languages: tuple[str, ...]) -> dict[str, ExpectedFind
             raise table.error("only", f"{quote(language)}: expected of {', '.join(known)}")
     return {
         language: ExpectedFinding(
-            rule, thread, verdict, register, function_cxx if language == "cxx" else function
+            rule,
+            thread,
+            verdict,
+            register,
+            function_cxx if language == "cxx" else function,
+            also,
         )
         for language in only or known
     }

@@ -71,6 +71,7 @@ def _variant(variant: Variant) -> dict[str, Any]:
         "findings": [
             {
                 "rule": finding.rule,
+                "also": list(finding.also),
                 "verdict": finding.verdict,
                 "thread": finding.thread,
                 "register": finding.register,

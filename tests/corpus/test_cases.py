@@ -155,6 +155,7 @@ def test_list_corpus_as_json_is_one_object(l4lab: CommandLine) -> None:
         "findings": [
             {
                 "rule": "stale-read",
+                "also": [],
                 "verdict": "confirmed",
                 "thread": "server",
                 "register": "mr[1]",

@@ -86,7 +86,7 @@ def test_expected_findings_name_rules_threads_and_verdicts_that_exist(variant: V
     scenario = load_scenario(variant.path)
     threads = {thread.full_name for thread in scenario.threads}
     for finding in variant.findings:
-        assert finding.rule in set(Rule)
+        assert {finding.rule, *finding.also} <= set(Rule)
         assert finding.verdict in set(Verdict)
         assert finding.thread in threads
     if variant.undecidable:

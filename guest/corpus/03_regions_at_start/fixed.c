@@ -22,16 +22,25 @@ static void insert(l4_umword_t start, l4_umword_t end)
   nodes--;
 }
 
-static void insert_all(void)
+/* Ask for all regions; gives how many, and where the list is. */
+static long get_regions(const region_t **list)
 {
   l4_msg_regs_t *regs = l4_utcb_mr();
   regs->mr[0] = OP_GET;
   regs->mr[1] = 0;
   l4_msgtag_t tag =
       l4_ipc_call(REGION_MAP, l4_utcb(), l4_msgtag(PROTO_SERVER, 2, 0, 0), L4_IPC_NEVER);
-  l4_msg_regs_t copy = *regs; /* the cure */
-  const region_t *list = (const region_t *)&copy;
-  for (long k = 0; k < l4_msgtag_label(tag); k++)
+  *list = (const region_t *)regs;
+  return l4_msgtag_label(tag);
+}
+
+static void insert_all(void)
+{
+  const region_t *list;
+  long count = get_regions(&list);
+  l4_msg_regs_t copy = *(const l4_msg_regs_t *)list; /* the cure */
+  list = (const region_t *)&copy;
+  for (long k = 0; k < count; k++)
     insert(list[k].start, list[k].end);
 }
 

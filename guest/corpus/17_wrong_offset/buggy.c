@@ -37,7 +37,7 @@ static l4_msgtag_t dispatch(l4_msgtag_t tag)
   (void)tag;
   guarded_record();
   l4_umword_t first = regs->mr[2];  /* wrong: nobody put this word back */
-  l4_umword_t second = regs->mr[3]; /* wrong: this is the word before */
+  l4_umword_t second = regs->mr[3]; /* this is the word before */
   regs->mr[0] = first + second;
   return l4_msgtag(L4_EOK, 1, 0, 0);
 }

@@ -27,11 +27,8 @@ _start:
 
 # Insert all regions into the tree.
 insert_all:
-    mov qword ptr [rbx + UTCB_MR0], OP_GET
-    mov qword ptr [rbx + UTCB_MR1], 0
-    l4_invoke REGION_MAP|L4_CALL, ASK_2, L4_TIMEOUT_NEVER
-    sar rax, L4_TAG_LABEL_SHIFT
-    lea rbp, [rbx + UTCB_MR0]
+    call get_regions
+    mov rbp, rdx
 1:  test eax, eax
     jz 2f
     push rax
@@ -43,6 +40,15 @@ insert_all:
     dec eax
     jmp 1b
 2:  ret
+
+# Ask for all regions: gives how many in rax and a pointer to the first in rdx.
+get_regions:
+    mov qword ptr [rbx + UTCB_MR0], OP_GET
+    mov qword ptr [rbx + UTCB_MR1], 0
+    l4_invoke REGION_MAP|L4_CALL, ASK_2, L4_TIMEOUT_NEVER
+    sar rax, L4_TAG_LABEL_SHIFT
+    lea rdx, [rbx + UTCB_MR0]
+    ret
 
 # Insert the region from rax to rdx: here that adds up sizes.
 insert:

@@ -16,12 +16,9 @@ _start:
 
 # Insert all regions into the tree.
 insert_all:
-    mov qword ptr [rbx + UTCB_MR0], OP_GET
-    mov qword ptr [rbx + UTCB_MR1], 0
-    l4_invoke REGION_MAP|L4_CALL, ASK_2, L4_TIMEOUT_NEVER
-    sar rax, L4_TAG_LABEL_SHIFT
+    call get_regions
     lea rbp, [rip + list]
-    mov rsi, rbx                            # the cure
+    mov rsi, rdx                            # the cure
     mov rdi, rbp
     mov ecx, UTCB_MR_COUNT
     rep movsq
@@ -36,6 +33,15 @@ insert_all:
     dec eax
     jmp 1b
 2:  ret
+
+# Ask for all regions: gives how many in rax and a pointer to the first in rdx.
+get_regions:
+    mov qword ptr [rbx + UTCB_MR0], OP_GET
+    mov qword ptr [rbx + UTCB_MR1], 0
+    l4_invoke REGION_MAP|L4_CALL, ASK_2, L4_TIMEOUT_NEVER
+    sar rax, L4_TAG_LABEL_SHIFT
+    lea rdx, [rbx + UTCB_MR0]
+    ret
 
 # Insert the region from rax to rdx: here that adds up sizes.
 insert:

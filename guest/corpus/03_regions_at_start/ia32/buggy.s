@@ -27,11 +27,8 @@ _start:
 
 # Insert all regions into the tree.
 insert_all:
-    mov dword ptr [ebx + UTCB_MR0], OP_GET
-    mov dword ptr [ebx + UTCB_MR1], 0
-    l4_invoke REGION_MAP|L4_CALL, ASK_2, L4_TIMEOUT_NEVER
-    sar eax, L4_TAG_LABEL_SHIFT
-    lea ebp, [ebx + UTCB_MR0]
+    call get_regions
+    mov ebp, edx
 1:  test eax, eax
     jz 2f
     push eax
@@ -43,6 +40,15 @@ insert_all:
     dec eax
     jmp 1b
 2:  ret
+
+# Ask for all regions: gives how many in eax and a pointer to the first in edx.
+get_regions:
+    mov dword ptr [ebx + UTCB_MR0], OP_GET
+    mov dword ptr [ebx + UTCB_MR1], 0
+    l4_invoke REGION_MAP|L4_CALL, ASK_2, L4_TIMEOUT_NEVER
+    sar eax, L4_TAG_LABEL_SHIFT
+    lea edx, [ebx + UTCB_MR0]
+    ret
 
 # Insert the region from eax to edx: here that adds up sizes.
 insert:
