@@ -403,12 +403,14 @@ class _Writer:
             "dispatch:",
             "    sar rax, L4_TAG_LABEL_SHIFT",
             "    and eax, 0xff",
-            *(
-                f"    mov qword ptr [rbx + UTCB_MR{k}], {value}"
-                for k, value in enumerate(self.answer)
-            ),
-            "    ret",
         ]
+        for k, value in enumerate(self.answer):
+            lines += [
+                f"    cmp eax, {k}",
+                "    je 1f",
+                f"    mov qword ptr [rbx + UTCB_MR{k}], {value}",
+            ]
+        lines += ["1:  ret"]
         return "\n".join(lines) + "\n"
 
     def _number(self) -> int:
