@@ -34,6 +34,7 @@ class ExpectedFinding:
     register: str | None
     function: str | None
     also: tuple[str, ...] = ()  # rules that say the same in other words
+    optional: bool = False  # it is true, but may be missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,7 @@ def _case(table: Table, folder: Path) -> Case:
 def _scenario(table: Table, case: str, folder: Path) -> list[Variant]:
     name = _matching(table, "name", _SCENARIO, "the name of a scenario")
     languages = _languages(table)
-    undecidable = table.take("undecidable") or False
-    if not isinstance(undecidable, bool):
-        raise table.error("undecidable", expected("true or false", undecidable))
+    undecidable = _flag(table, "undecidable")
     findings = [_finding(inner, languages) for inner in table.tables("findings")]
     table.finish()
     return [
@@ -192,6 +191,7 @@ def _finding(table: Table, languages: tuple[str, ...]) -> dict[str, ExpectedFind
     function = table.string("function", "") or None
     function_cxx = table.string("function_cxx", "") or function
     also = table.strings("also")
+    optional = _flag(table, "optional")
     only = table.strings("only")
     table.finish()
     known = (ASSEMBLY, *languages)
@@ -206,6 +206,7 @@ def _finding(table: Table, languages: tuple[str, ...]) -> dict[str, ExpectedFind
             register,
             function_cxx if language == "cxx" else function,
             also,
+            optional,
         )
         for language in only or known
     }
@@ -224,6 +225,13 @@ def _twin(table: Table, folder: Path) -> Twin:
             for _, variant, path in _forms(table, name, languages, folder)
         ),
     )
+
+
+def _flag(table: Table, key: str) -> bool:
+    value = table.take(key) or False
+    if not isinstance(value, bool):
+        raise table.error(key, expected("true or false", value))
+    return value
 
 
 def _matching(table: Table, key: str, pattern: re.Pattern[str], wanted: str) -> str:

@@ -53,7 +53,10 @@ class Use(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """A word that is used at `line` of the server, in dispatch: meant is what it should be."""
+    """A word that dispatch uses, at `line` of the server, and what it should be.
+
+    A word that is sent is used where dispatch completes the reply.
+    """
 
     use: Use
     register: int

@@ -72,6 +72,7 @@ def _variant(variant: Variant) -> dict[str, Any]:
             {
                 "rule": finding.rule,
                 "also": list(finding.also),
+                "optional": finding.optional,
                 "verdict": finding.verdict,
                 "thread": finding.thread,
                 "register": finding.register,

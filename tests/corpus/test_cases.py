@@ -156,6 +156,7 @@ def test_list_corpus_as_json_is_one_object(l4lab: CommandLine) -> None:
             {
                 "rule": "stale-read",
                 "also": [],
+                "optional": False,
                 "verdict": "confirmed",
                 "thread": "server",
                 "register": "mr[1]",
