@@ -19,6 +19,7 @@ from kernel.abi import ARCHES, Arch, Rights
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 PROGRAMS = Path(__file__).parent / "programs"
+CORPUS = Path(__file__).parent / "corpus"
 
 MAX_FILE = 256 << 10
 MAX_THREADS = 1024
@@ -33,6 +34,7 @@ DEFAULT_RAM = 64 << 20
 DEFAULT_STACK = 16 << 10
 
 _FILE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_IN_CORPUS = re.compile(r"(?:[0-9]{2}_|innocent/)[A-Za-z0-9_/-]{1,128}")
 _INITIAL = {
     abi.CAP_TASK: "the task",
     abi.CAP_FACTORY: "the factory",
@@ -210,8 +212,15 @@ def shipped_scenarios() -> list[str]:
 
 
 def find_scenario(where: str | Path) -> Path:
-    """Give the file of a scenario: a path, or the bare name of one that comes along."""
+    """Give the file of a scenario: a path, or the bare name of one that comes along.
+
+    Those of the corpus are called CASE/SCENARIO.
+    """
     text = str(where)
+    if _IN_CORPUS.fullmatch(text) and not Path(text).exists():
+        path = CORPUS / f"{text}.toml"
+        if path.is_file():
+            return path
     if isinstance(where, Path) or "/" in text or text.endswith(".toml") or Path(text).is_file():
         return Path(where)
     path = SCENARIOS / f"{text}.toml"

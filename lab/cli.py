@@ -211,12 +211,16 @@ def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
 
 
 @commands.command("list")
+@click.option("--corpus", is_flag=True, help="List the corpus of known misuse instead.")
 @_json
-def list_scenarios(as_json: bool) -> None:
+def list_scenarios(corpus: bool, as_json: bool) -> None:
     """List the scenarios that ship."""
     from guest.scenario import load_scenario, shipped_scenarios
     from lab.views.text import render_table
 
+    if corpus:
+        _list_corpus(as_json)
+        return
     loaded = [load_scenario(name, arch=None) for name in shipped_scenarios()]
     if as_json:
         _print_json(
@@ -231,6 +235,17 @@ def list_scenarios(as_json: bool) -> None:
         return
     rows = [(s.name, " ".join(a.name for a in s.arches), s.title) for s in loaded]
     _print_lines([render_table(("scenario", "on", "what it shows"), rows)])
+
+
+def _list_corpus(as_json: bool) -> None:
+    from guest.corpus.cases import load_corpus
+    from lab.views import corpus
+
+    found = load_corpus()
+    if as_json:
+        _print_json(corpus.as_json(found))
+    else:
+        _print_lines(corpus.render(found))
 
 
 @commands.command()
