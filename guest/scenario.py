@@ -121,7 +121,8 @@ class TaskSpec:
     """A task: `image` is the file to load; `threads` begins with its first thread.
 
     `kip` says that the kernel info page is mapped in it.  A program of L4Re is given
-    `arguments` besides its name, and capabilities by `names`.
+    `arguments` besides its name, and capabilities by `names`.  With `pf_trampoline` its
+    threads may handle their own page faults (ABI 5.5).
     """
 
     name: str
@@ -132,6 +133,7 @@ class TaskSpec:
     start: Start = Start.PLAIN
     arguments: tuple[str, ...] = ()
     names: Mapping[str, int] = field(default_factory=dict)
+    pf_trampoline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +358,7 @@ def _task(
     first = _thread(table, name, "", names, arch, None)
     caps = _caps(table.table("caps"), names, arch, pager=first.pager is not None)
     kip = table.boolean("kip", default=False)
+    trampoline = table.boolean("pf_trampoline", default=False)
     start = _start(table)
     arguments, named = _given(table, start, caps)
     # Keys of further threads, which were taken already.
@@ -368,7 +371,9 @@ def _task(
         raise table.error("thread", f"a task that starts as {start} makes its threads itself")
     if start is Start.SIGMA0 and (first.pager or first.handler):
         raise table.error("pager", "sigma0 has no pager: the kernel serves its page faults")
-    return TaskSpec(name, image, caps, (first, *others), kip, start, arguments, named)
+    return TaskSpec(
+        name, image, caps, (first, *others), kip, start, arguments, named, trampoline
+    )
 
 
 def _start(table: Table) -> Start:
