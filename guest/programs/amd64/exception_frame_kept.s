@@ -15,7 +15,7 @@ _start:
     l4_answer_and_wait FRAME_WORDS
     jmp 2b
 
-# Let the client go on behind its instruction.
+# Emulate the client's instruction, and let it go on behind it.
 handle:
     lea rdi, [rip + frame]
     mov rsi, rbx
@@ -26,6 +26,7 @@ handle:
     mov rdi, rbx
     mov ecx, FRAME_WORDS
     rep movsq
+    mov qword ptr [rbx + UTCB_MR0], RESULT
     add qword ptr [rbx + FRAME_IP], UD2_SIZE
     ret
 

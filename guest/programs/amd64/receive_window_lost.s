@@ -10,12 +10,12 @@
 
 .include "l4.inc"
 .include "items.inc"
+.text
 .include "receive_window.inc"
 
-.text
 _start:
     own_utcb rbx
-    call open_window
+    open_window
 1:  l4_open_wait
 2:  test eax, L4_TAG_ERROR
     jnz 1b

@@ -58,7 +58,7 @@ _start:
 
     mov qword ptr [rbx + UTCB_MR0], 11
     mov qword ptr [rbx + UTCB_MR1], 12
-    l4_invoke WORKER|L4_CALL, 1, L4_TIMEOUT_NEVER
+    l4_invoke WORKER|L4_CALL, 2, L4_TIMEOUT_NEVER
     mov rax, qword ptr [rbx + UTCB_MR0]
     mov qword ptr [rip + main_0], rax
     mov rax, qword ptr [rbx + UTCB_MR1]
@@ -67,14 +67,17 @@ _start:
     log worker_got
     mov rbp, qword ptr [rip + worker_0]
     log_number rbp
-    log own
+    log also
     mov rbp, qword ptr [rip + worker_1]
+    log_number rbp
+    log own_2
+    mov rbp, qword ptr [rip + worker_2]
     log_number rbp
     log newline
     log main_got
     mov rbp, qword ptr [rip + main_0]
     log_number rbp
-    log own
+    log own_1
     mov rbp, qword ptr [rip + main_1]
     log_number rbp
     log newline
@@ -82,13 +85,16 @@ _start:
 
 worker:
     own_utcb rbx
-    mov qword ptr [rbx + UTCB_MR0], 21
-    mov qword ptr [rbx + UTCB_MR1], 22
+    mov qword ptr [rbx + UTCB_MR0], 20
+    mov qword ptr [rbx + UTCB_MR1], 21
+    mov qword ptr [rbx + UTCB_MR2], 22
     l4_open_wait
     mov rax, qword ptr [rbx + UTCB_MR0]
     mov qword ptr [rip + worker_0], rax
     mov rax, qword ptr [rbx + UTCB_MR1]
     mov qword ptr [rip + worker_1], rax
+    mov rax, qword ptr [rbx + UTCB_MR2]
+    mov qword ptr [rip + worker_2], rax
     mov qword ptr [rbx + UTCB_MR0], 33
     l4_invoke NO_REPLY_SLOT|L4_REPLY, 1, L4_TIMEOUT_SEND_ZERO
     sleep_forever
@@ -98,7 +104,9 @@ worker:
 .rodata
 worker_got: .asciz "worker: received "
 main_got:   .asciz "main: received "
-own:        .asciz ", its own mr[1] is "
+also:       .asciz " and "
+own_1:      .asciz ", its own mr[1] is "
+own_2:      .asciz ", its own mr[2] is "
 newline:    .asciz "\n"
 
 .bss
@@ -106,6 +114,7 @@ main_0:     .space 8
 main_1:     .space 8
 worker_0:   .space 8
 worker_1:   .space 8
+worker_2:   .space 8
 .balign 16
             .space 0x1000
 stack_top:  .space 16

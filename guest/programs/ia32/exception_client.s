@@ -1,19 +1,19 @@
 # The client of the exception scenarios: it executes an instruction that does not exist.
-# Its handler lets it go on behind it, with all registers as they were, or so it hopes.
+# Its handler emulates it: the result, 35, goes to the first register of the trap frame.
 
 .include "l4.inc"
 .include "exception.inc"
 
 .text
 _start:
-    set_first
+    clear_first
     ud2
     keep_first first
-    set_first
+    clear_first
     ud2
     keep_first second
+    log results
     mov ebp, dword ptr [first]
-    log went_on
     log_number ebp
     log and_then
     mov ebp, dword ptr [second]
@@ -24,7 +24,7 @@ _start:
 .include "log.inc"
 
 .rodata
-went_on:    .asciz "client: the first register of the frame is "
+results:    .asciz "client: the emulated instruction gives "
 and_then:   .asciz ", then "
 expected:   .asciz " (35 expected)\n"
 

@@ -15,7 +15,7 @@ _start:
     l4_answer_and_wait FRAME_WORDS
     jmp 2b
 
-# Let the client go on behind its instruction.
+# Emulate the client's instruction, and let it go on behind it.
 handle:
     lea edi, [frame]
     mov esi, ebx
@@ -26,6 +26,7 @@ handle:
     mov edi, ebx
     mov ecx, FRAME_WORDS
     rep movsd
+    mov dword ptr [ebx + UTCB_MR0], RESULT
     add dword ptr [ebx + FRAME_IP], UD2_SIZE
     ret
 

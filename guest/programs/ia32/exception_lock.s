@@ -1,9 +1,9 @@
 # An exception handler that takes a lock while its reply is under construction.
 #
 # The handler is given the client's registers as message registers, and what it replies
-# becomes the client's registers: words that it does not touch go back as they came.  It
-# counts exceptions, under a lock, and this lock is a semaphore whose opcode, 0, goes to
-# mr[0].  There was the client's first register: r15 on amd64, es on ia32.
+# becomes the client's registers.  It puts the result of the instruction that it emulates in
+# its place, mr[0], and then counts the exception, under a lock.  This lock is a semaphore,
+# whose opcode, 0, goes to mr[0].
 #
 # Guilty: the call of count in handle.
 # Cure:   exception_frame_kept.s.
@@ -22,8 +22,9 @@ _start:
     l4_answer_and_wait FRAME_WORDS
     jmp 2b
 
-# Let the client go on behind its instruction.
+# Emulate the client's instruction, and let it go on behind it.
 handle:
+    mov dword ptr [ebx + UTCB_MR0], RESULT
     add dword ptr [ebx + FRAME_IP], UD2_SIZE
     call count                      # GUILTY: the reply is in the message registers already
     ret

@@ -2,17 +2,17 @@
 
 .include "l4.inc"
 .include "items.inc"
+.text
 .include "receive_window.inc"
 
-.text
 _start:
     own_utcb ebx
-1:  call open_window
+1:  open_window
     l4_open_wait
 2:  test eax, L4_TAG_ERROR
     jnz 1b
     call collect
-    call open_window
+    open_window
     l4_answer_and_wait 0
     jmp 2b
 
