@@ -33,7 +33,7 @@ def text(data: bytes, word: int = 8) -> tuple[int, ...]:
 
 
 def test_a_log_write_prints_and_returns_the_input_tag(desk: Desk) -> None:
-    """ABI 6.9, 13, 5: a write is send-only, returns its own tag and restores nothing."""
+    """ABI 6.9 and 13, 5: a write is send-only, returns its own tag and restores nothing."""
     words = (abi.VCON_WRITE, 10, *text(b"hello log\n"))
     sent = tag(abi.Protocol.LOG, len(words), flags=abi.TAG_SCHEDULE)
     thread = desk.thread(SysCall(LOG | abi.SEND, sent, words=words))

@@ -126,7 +126,7 @@ def test_an_empty_capability_fails_at_once_without_a_receive_phase(desk: Desk) -
 
 
 def test_an_empty_reply_slot_fails_at_once_without_a_wait(desk: Desk) -> None:
-    """ABI 1.3, 13: empty reply slot: 0x8000, error 4, no wait."""
+    """ABI 1.3 and 13: empty reply slot: 0x8000, error 4, no wait."""
     server = desk.thread(SysCall(SELF | abi.REPLY_AND_WAIT, tag(words=1)))
 
     desk.run()

@@ -68,7 +68,7 @@ def test_a_tag_decodes_to_what_was_encoded(
 
 
 def test_an_exception_tag_is_the_one_observed_on_the_real_kernel() -> None:
-    """ABI 3, 13: the label is sign-extended."""
+    """ABI 3 and 13: the label is sign-extended."""
     # ABI 13: 26 words, TRANSFER_FPU, protocol -5.
     tag = abi.encode_tag(abi.Protocol.EXCEPTION, words=26, flags=0x1000, bits=64)
     assert tag == 0xFFFF_FFFF_FFFB_101A

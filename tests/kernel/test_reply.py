@@ -147,7 +147,7 @@ def test_slots_that_take_too_much_kernel_memory_are_error_19() -> None:
 
 
 def test_a_reply_carries_the_label_register_to_the_caller(desk: Desk) -> None:
-    """ABI 4.3, 13: a reply delivers the sender's label register."""
+    """ABI 4.3 and 13: a reply delivers the sender's label register."""
     server = desk.thread(WAIT, SysCall(SELF | abi.REPLY_AND_WAIT, tag(0), label=0x77))
     client = caller_of(desk, server)
 

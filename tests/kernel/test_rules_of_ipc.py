@@ -64,7 +64,7 @@ def test_a_reply_that_fails_has_emptied_its_slot(desk: Desk) -> None:
 
 @pytest.mark.parametrize("arch", [AMD64, IA32], ids=lambda arch: arch.name)
 def test_a_utcb_begins_zeroed_but_for_its_own_address(arch: Arch) -> None:
-    """ABI 1.4, 2: word 63 holds the UTCB's user address, written at bind; the rest is 0."""
+    """ABI 1.4 and 2: word 63 holds the UTCB's user address, written at bind; the rest is 0."""
     desk = Desk(arch)
     thread = desk.idle_thread()
 
@@ -358,3 +358,15 @@ def test_the_info_page_announces_no_page_fault_trampoline(arch: Arch) -> None:
 
     assert b"mapdb" in page
     assert b"pf_tramp" not in page
+
+
+@pytest.mark.parametrize(
+    "index", [abi.CAP_TASK, abi.CAP_FACTORY, abi.CAP_LOG, abi.CAP_SCHEDULER]
+)
+def test_kernel_objects_do_not_answer_meta(desk: Desk, index: int) -> None:
+    """ABI 6.11: they answer -39."""
+    thread = desk.thread(SysCall(index << 12 | abi.CALL, tag(Protocol.META, 1)))
+
+    desk.run()
+
+    assert desk.result(thread) == [Result(tag(-Errno.EBADPROTO), 0)]
