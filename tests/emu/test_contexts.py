@@ -109,7 +109,7 @@ def test_numbers_are_checked() -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
-def test_the_fpu_can_be_taken_over(arch: str) -> None:
+def test_the_fpu_can_be_taken_over(arch: str, capfd: pytest.CaptureFixture[str]) -> None:
     """ABI 4.3: FPU state moves to the receiver."""
     word = "r" if arch == "amd64" else "e"
     program = f"""
@@ -132,6 +132,8 @@ def test_the_fpu_can_be_taken_over(arch: str) -> None:
 
     other.copy_fpu(it.context)
 
+    # Unicorn complains in C about registers that the architecture does not have.
+    assert capfd.readouterr() == ("", "")
     assert it.machine.run(other, 1_000_000) == EXCEPTION
     pi, one = struct.unpack("<2d", it.machine.read(1, DATA + 32, 16))
     assert (pi, one) == (math.pi, 1.0)

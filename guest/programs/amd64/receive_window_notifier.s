@@ -4,8 +4,10 @@
 
 .text
 _start:
+    own_utcb rbx
     l4_open_wait
-1:  inc qword ptr [rip + events]
+1:  mov rax, qword ptr [rbx + UTCB_MR0]
+    mov qword ptr [rip + events], rax
     l4_answer_and_wait 0
     jmp 1b
 
