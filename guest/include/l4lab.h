@@ -434,13 +434,13 @@ L4LAB_INLINE l4_msgtag_t l4lab_run_thread(l4_cap_idx_t scheduler, l4_cap_idx_t t
                      L4_IPC_NEVER);
 }
 
-/* Map a flexpage of task `source` to task `target`, where the hot spot says. */
+/* Map a flexpage of task `source` to task `target`; `base` is the first word of an item. */
 L4LAB_INLINE l4_msgtag_t l4_task_map(l4_cap_idx_t target, l4_cap_idx_t source,
-                                     l4_fpage_t fpage, l4_umword_t hot_spot)
+                                     l4_fpage_t fpage, l4_umword_t base)
 {
   l4_msg_regs_t *regs = l4_utcb_mr();
   regs->mr[0] = L4_TASK_MAP;
-  regs->mr[1] = l4_map_control(hot_spot, 0, 0);
+  regs->mr[1] = base | L4_ITEM_MAP;
   regs->mr[2] = fpage.raw;
   return l4_ipc_call(target, l4_utcb(),
                      l4_sndfpage_add(l4_obj_fpage(source, 0, L4_CAP_FPAGE_RWS),
@@ -449,11 +449,10 @@ L4LAB_INLINE l4_msgtag_t l4_task_map(l4_cap_idx_t target, l4_cap_idx_t source,
                      L4_IPC_NEVER);
 }
 
-enum {
-  L4_FP_OTHER_SPACES = 0, /* from whoever got it of this task */
-  L4_FP_ALL_SPACES = (int)L4_UNMAP_SELF,
-  L4_FP_DELETE_OBJ = (int)(L4_UNMAP_SELF | L4_UNMAP_DELETE),
-};
+/* What to unmap: only from those who got it of this task, here too, or the object itself. */
+#define L4_FP_OTHER_SPACES ((l4_umword_t)0)
+#define L4_FP_ALL_SPACES ((l4_umword_t)L4_UNMAP_SELF)
+#define L4_FP_DELETE_OBJ ((l4_umword_t)(L4_UNMAP_SELF | L4_UNMAP_DELETE))
 
 L4LAB_INLINE l4_msgtag_t l4_task_unmap(l4_cap_idx_t task, l4_fpage_t fpage,
                                        l4_umword_t mask)
