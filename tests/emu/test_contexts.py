@@ -69,7 +69,7 @@ def test_no_result_depends_on_the_size_of_the_pool(arch: str) -> None:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_registers_can_be_loaded_and_stored_by_name(arch: str) -> None:
-    """ABI 5.2: registers of the frame; IOPL and NT are cleared, IF is set."""
+    """ABI 5.2: registers of the frame; IOPL is cleared, IF is set."""
     it = rig(arch, "nop")
     context = it.context
     a, b, ip = ("rax", "rbx", "rip") if arch == "amd64" else ("eax", "ebx", "eip")

@@ -140,3 +140,20 @@ def test_a_pager_may_have_mapped_the_page_before_it_answers_without_an_item(
 
     assert len(desk.result(thread)) == 1
     assert 0x5000 in thread.task.pages
+
+
+@pytest.mark.parametrize("arch", [AMD64, IA32], ids=lambda arch: arch.name)
+def test_an_exceptions_answer_cannot_set_the_flag_of_nested_tasks(arch: Arch) -> None:
+    """ABI 5.2: NT is cleared; of the other privileged flags the machine takes care."""
+    desk = Desk(arch)
+    size = frame.words(arch)
+    words = [0] * size
+    words[{"amd64": 20, "ia32": 16}[arch.name]] = 0x4203
+    answer = abi.encode_tag(0, words=size, bits=arch.bits)
+    handler = desk.thread(WAIT, SysCall(SELF | abi.REPLY, answer, words=tuple(words)))
+    thread = served(desk, handler)
+    desk.program(thread, Trap(6), Work(1))
+
+    desk.run()
+
+    assert desk.machine.contexts[thread.number].stored["flags"] == 0x203
