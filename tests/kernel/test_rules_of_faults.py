@@ -157,3 +157,19 @@ def test_an_exceptions_answer_cannot_set_the_flag_of_nested_tasks(arch: Arch) ->
     desk.run()
 
     assert desk.machine.contexts[thread.number].stored["flags"] == 0x203
+
+
+@pytest.mark.parametrize("arch", [AMD64, IA32], ids=lambda arch: arch.name)
+def test_a_fault_at_kernel_memory_is_an_exception(arch: Arch) -> None:
+    """ABI 5.1, 5.2: page faults are those outside of kernel memory; any other is trap 14."""
+    desk = Desk(arch)
+    server = desk.thread(WAIT, WAIT)
+    thread = served(desk, server)
+    last = arch.user_end - 1
+    desk.program(thread, PageFault(arch.user_end, FAULT_USER))
+    desk.program(served(desk, server), PageFault(last, FAULT_USER))
+
+    desk.run()
+
+    seen = [abi.decode_tag(result.tag, bits=arch.bits).label for result in desk.result(server)]
+    assert seen == [Protocol.EXCEPTION, Protocol.PAGE_FAULT]
