@@ -8,11 +8,11 @@ from guest.image import Image, resolve
 from guest.scenario import Scenario, load_scenario
 from kernel.events import Event, Outcome
 from kernel.kernel import end, run
-from lab.expect import check
+from lab.expect import check, check_items
 from lab.names import Names
 from lab.recorder import RunRecorder
 from lab.replay.system import System, boot, identify, load_programs
-from lab.result import Run
+from lab.result import Run, judge
 
 STEPS = 100  # times that progress is reported in a run that uses its whole budget
 
@@ -36,6 +36,7 @@ def run_scenario(
     """
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario, arch=arch)
+    check_items(scenario.expect, file=str(scenario.path))
     images = load_programs(scenario)
     places = _places(scenario, images)
     recorder = RunRecorder(identify(scenario, images))
@@ -95,7 +96,7 @@ def _report(
     name = outcome.name.lower()
     console = recorder.console()
 
-    return Run(
+    done = Run(
         scenario=scenario,
         engine=system.machine.engine,
         outcome=name,
@@ -118,3 +119,4 @@ def _report(
         last=recorder.last(),
         names=system.names,
     )
+    return judge(done)
