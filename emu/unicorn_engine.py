@@ -98,8 +98,9 @@ _FPU_REGISTERS = (
     x86.UC_X86_REG_FPTAG,
     x86.UC_X86_REG_MXCSR,
     *(getattr(x86, f"UC_X86_REG_FP{k}") for k in range(8)),
-    *(getattr(x86, f"UC_X86_REG_XMM{k}") for k in range(16)),
+    *(getattr(x86, f"UC_X86_REG_XMM{k}") for k in range(8)),
 )
+_MORE_FPU_REGISTERS = tuple(getattr(x86, f"UC_X86_REG_XMM{k}") for k in range(8, 16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +250,9 @@ class UnicornEngine:
     def copy_fpu(self, cpu: Cpu, source: Cpu) -> None:
         """Take over x87 and SSE registers of another state."""
         # One instance may not be enough to hold both, so all is read before it is written.
-        values = self.host_of(source).load_many(_FPU_REGISTERS)
-        self.host_of(cpu).store_many(_FPU_REGISTERS, values)
+        registers = _FPU_REGISTERS + (_MORE_FPU_REGISTERS if self._amd64 else ())
+        values = self.host_of(source).load_many(registers)
+        self.host_of(cpu).store_many(registers, values)
 
     def store_segment_base(self, cpu: Cpu, segment: str, base: int) -> None:
         """Set a segment's base, and its selector to 0."""

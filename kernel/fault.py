@@ -40,9 +40,17 @@ _CALL_SIZE = 2  # bytes: syscall, and int 0x30
 
 
 def page_fault(kernel: Kernel, thread: Thread) -> None:
-    """Tell its pager of the page fault that `thread` trapped with."""
+    """Tell its pager of the page fault that `thread` trapped with.
+
+    Kernel memory is nobody's to page: touching it is an exception (ABI 5.1).
+    """
+    context = thread.context
+    if context.address >= kernel.arch.user_end:
+        context.vector = _PAGE_FAULT_VECTOR
+        exception(kernel, thread)
+        return
     kernel.cost += kernel.costs.fault
-    if thread.task.sigma0 and mapping.fabricate(kernel, thread.task, thread.context.address):
+    if thread.task.sigma0 and mapping.fabricate(kernel, thread.task, context.address):
         return
     cap = thread.task.caps.get(thread.pager) if thread.pager else None
     record(kernel, thread, Fate.KILLED if cap is None else Fate.HANDLED)

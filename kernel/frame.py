@@ -28,6 +28,8 @@ _LAYOUTS: dict[str, tuple[str, ...]] = {
     ),
 }
 _KEPT = frozenset((_ADDRESS, _VECTOR, _ERROR, "cs", "ss"))
+# A flag that no handler can set: what is nested returns by a task switch (ABI 5.2).
+_NESTED_TASK = 1 << 14
 
 
 def words(arch: Arch) -> int:
@@ -43,6 +45,7 @@ def load(arch: Arch, thread: Thread) -> tuple[int, ...]:
 def store(arch: Arch, thread: Thread, frame: tuple[int, ...]) -> None:
     """Set a thread's registers from a handler's answer, `words` of it at least."""
     values = dict(zip(_LAYOUTS[arch.name], frame, strict=False))
+    values["flags"] &= ~_NESTED_TASK
     context = thread.context
     # Loading a selector sets its base, so bases come last.
     packed = values.pop(_SELECTORS, None)

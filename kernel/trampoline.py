@@ -29,9 +29,9 @@ _SET, _RESUME, _REFLECT, _DISABLE, _ENABLE = range(5)
 
 def enter(kernel: Kernel, thread: Thread) -> bool:
     """Send a thread with a page fault to its own handler; false if it has none ready."""
-    if not thread.armed:
-        return False
     arch = kernel.arch
+    if not thread.armed or thread.context.address >= arch.user_end:
+        return False
     state = _state(kernel, thread)
     words = _FRAME_WORDS[arch.name]
     for k, value in enumerate(frame.load(arch, thread)[:words], _FRAME):
