@@ -16,6 +16,7 @@ import unicorn
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
+from emu.blocks import NOWHERE
 from emu.engine import IP, SP, Cpu, Engine, Functions, Marks, Runner
 from emu.errors import BadCheckpointError, EngineError, NoSuchRegisterError
 from emu.memory import PAGE, Memory
@@ -98,6 +99,7 @@ class UnicornEngine:
         "_mask",
         "_memory",
         "_pool",
+        "_watched",
         "runner",
     )
 
@@ -108,6 +110,7 @@ class UnicornEngine:
         self._pool = pool
         self._instances: list[_Instance] = []
         self._epoch = 0
+        self._watched: tuple[range, ...] = ()
         self._layout = _layout(self._amd64)
         self._descriptors = _Descriptors(memory, tables)
         self.runner = create_runner(_FUNCTIONS)
@@ -148,6 +151,9 @@ class UnicornEngine:
             cpu.words = host.words
             cpu.handle = host.handle
             cpu.state = host.address
+        if host.watched is not self._watched:
+            host.watch(self._watched)
+            host.epoch = NOWHERE  # hooks come and go with translations
         # Writing CR3 also drops all cached page table entries.
         host.write(x86.UC_X86_REG_CR3, cpu.root)
         if host.epoch != self._epoch:
@@ -158,6 +164,13 @@ class UnicornEngine:
     def forget_code(self) -> None:
         """Drop all translations; every state must be prepared again."""
         self._epoch += 1
+        for instance in self._instances:
+            if instance.cpu is not None:
+                instance.cpu.ready = False
+
+    def watch(self, ranges: tuple[range, ...]) -> None:
+        """Let the runner see accesses to physical ranges; it may see others, too."""
+        self._watched = ranges
         for instance in self._instances:
             if instance.cpu is not None:
                 instance.cpu.ready = False
@@ -279,7 +292,19 @@ class UnicornEngine:
 class _Instance:
     """One emulator and the place of its CPU state."""
 
-    __slots__ = ("_is_amd64", "_word", "address", "binding", "cpu", "epoch", "handle", "words")
+    __slots__ = (
+        "_access",
+        "_hooks",
+        "_is_amd64",
+        "_word",
+        "address",
+        "binding",
+        "cpu",
+        "epoch",
+        "handle",
+        "watched",
+        "words",
+    )
 
     def __init__(self, memory: Memory, is_amd64: bool, runner: Runner) -> None:
         mode = uc.UC_MODE_64 if is_amd64 else uc.UC_MODE_32
@@ -297,7 +322,10 @@ class _Instance:
         self.words = memoryview(b"")
         self.cpu: Cpu | None = None
         self.epoch = 0
+        self.watched: tuple[range, ...] = ()
+        self._hooks: list[int] = []
         hooks, stop = runner.hooks, _FUNCTIONS.stop
+        self._access = hooks.access, hooks.data
         self._hook(uc.UC_HOOK_BLOCK, hooks.block, hooks.data)
         self._hook(uc.UC_HOOK_INTR, hooks.interrupt, hooks.data)
         self._hook(uc.UC_HOOK_INSN, stop, 0, x86.UC_X86_INS_SYSCALL)
@@ -369,13 +397,36 @@ class _Instance:
         inner, outer = min(found)
         return outer, inner
 
-    def _hook(self, kind: int, function: int, data: int, instruction: int = 0) -> None:
+    def watch(self, ranges: tuple[range, ...]) -> None:
+        """Show accesses to these physical ranges to the runner; translations must go."""
+        for hook in self._hooks:
+            _library.uc_hook_del(self.binding._uch, ctypes.c_size_t(hook))
+        kinds = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
+        self._hooks = [self._hook(kinds, *self._access, place=each) for each in ranges]
+        self.watched = ranges
+
+    def _hook(
+        self,
+        kind: int,
+        function: int,
+        data: int,
+        instruction: int = 0,
+        place: range = range(1, 1),
+    ) -> int:
         hook = ctypes.c_size_t()
         status = _hook_add(
-            self.handle, ctypes.addressof(hook), kind, function, data, 1, 0, instruction
+            self.handle,
+            ctypes.addressof(hook),
+            kind,
+            function,
+            data,
+            place.start,
+            place.stop - 1,  # before the start: everywhere
+            instruction,
         )
         if status:
             raise EngineError(f"hook of kind {kind:#x} refused with status {status}")
+        return hook.value
 
 
 class _Descriptors:
