@@ -12,9 +12,9 @@ from emu.context import Held
 from emu.errors import BadCheckpointError
 from emu.memory import PAGE
 
-_MAGIC = b"l4lab machine 1\n"
+_MAGIC = b"l4lab machine 2\n"
 _DIGEST = 16
-_CONTEXT = struct.Struct("<4QB4Q3QBQQBI")
+_CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class FrozenContext:
     space: int
     slot: int
     thread_base: int
+    ticks: int
+    descriptors: tuple[int, ...]  # its own segments
     trap: int
     registers: tuple[int, int, int, int]  # tag, selector, label, timeout
     fault: tuple[int, int, int]  # address, error, vector
@@ -64,6 +66,8 @@ def encode(checkpoint: Checkpoint) -> bytes:
                 context.space,
                 context.slot,
                 context.thread_base,
+                context.ticks,
+                *context.descriptors,
                 context.trap,
                 *context.registers,
                 *context.fault,
@@ -139,16 +143,18 @@ def _decode(reader: _Reader) -> Checkpoint:
 
 def _decode_context(reader: _Reader) -> FrozenContext:
     values = _CONTEXT.unpack(reader.take(_CONTEXT.size))
-    number, space, slot, thread_base, trap = values[:5]
-    is_held, start, ip, repeats, size = values[12:]
+    number, space, slot, thread_base, ticks = values[:5]
+    is_held, start, ip, repeats, size = values[17:]
     return FrozenContext(
         number=number,
         space=space,
         slot=slot,
         thread_base=thread_base,
-        trap=trap,
-        registers=values[5:9],
-        fault=values[9:12],
+        ticks=ticks,
+        descriptors=values[5:9],
+        trap=values[9],
+        registers=values[10:14],
+        fault=values[14:17],
         held=Held(start, ip, bool(repeats)) if is_held else None,
         cpu=reader.take(size),
     )

@@ -13,6 +13,8 @@ cdef class Context:
     cdef readonly object number, space, slot, thread_base
     cdef readonly BlockTable blocks
     cdef readonly Cpu cpu
+    cdef readonly list descriptors
+    cdef public long long ticks
     cdef public int trap
     cdef public Held held
     cdef readonly unsigned long long[::1] registers

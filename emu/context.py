@@ -1,7 +1,10 @@
 """A context: one thread's CPU state, as the machine's user sees it between traps."""
 
-from emu.engine import IP, SP, Cpu, Engine
+from emu.cost import CYCLE_SHIFT
+from emu.engine import AX, IP, SI, SP, USER_DESCRIPTORS, Cpu, Engine
+from emu.errors import NoSuchNumberError
 from emu.spaces import Space
+from emu.traps import DEADLINE, SYSTEM_CALL
 
 # Indices into `Context.registers`.
 TAG, SELECTOR, LABEL, TIMEOUT = range(4)
@@ -36,6 +39,7 @@ class Context:
         "address",
         "blocks",
         "cpu",
+        "descriptors",
         "error",
         "held",
         "number",
@@ -46,6 +50,7 @@ class Context:
         "slot",
         "space",
         "thread_base",
+        "ticks",
         "trap",
         "vector",
     )
@@ -67,6 +72,8 @@ class Context:
         self.slot = slot  # of its descriptor table
         self.thread_base = thread_base
         self.cpu = cpu
+        self.descriptors = [0] * USER_DESCRIPTORS  # its own segments
+        self.ticks = 0  # that it ran, those of its traps included
         self.trap = 0  # the last one; DEADLINE before the first
         self.held: Held | None = None
         self.registers = memoryview(bytearray(4 * 8)).cast("Q")
@@ -141,12 +148,47 @@ class Context:
         """The flags register."""
         return self._engine.flags(self.cpu)
 
+    @property
+    def cycles(self) -> int:
+        """Cycles that it ran, those of its traps included."""
+        return self.ticks >> CYCLE_SHIFT
+
+    def store_descriptor(self, number: int, descriptor: int) -> None:
+        """Set one of its own segment descriptors: data at user level, or not present.
+
+        Segment registers see it when they are loaded next.
+        """
+        if not 0 <= number < USER_DESCRIPTORS:
+            raise NoSuchNumberError("no segment descriptor", number)
+        self.descriptors[number] = descriptor
+        self._engine.store_descriptors(
+            self.cpu, slot=self.slot, thread_base=self.thread_base, own=self.descriptors
+        )
+
+    def store_segment_base(self, segment: str, base: int) -> None:
+        """Set the base of ``fs`` or ``gs``, and its selector to 0."""
+        self._engine.store_segment_base(self.cpu, segment, base & self._mask)
+
+    def finish_call(self) -> None:
+        """Give `tag` and `label` back now, and not when the context next runs."""
+        if self.trap == SYSTEM_CALL:
+            self.trap = DEADLINE
+            self.cpu.words[AX] = self.registers[TAG] & self._mask
+            self.cpu.words[SI] = self.registers[LABEL] & self._mask
+
+    def copy_fpu(self, source: "Context") -> None:
+        """Take over x87 and SSE registers of another context."""
+        self._engine.copy_fpu(self.cpu, source.cpu)
+
     def load_register(self, name: str) -> int:
-        """Load a register: a general one, the ip, `flags`, `fs_base` or `gs_base`."""
+        """Load a register: a general one, the ip, `flags`, a segment or its base."""
         return self._engine.load_register(self.cpu, name)
 
     def store_register(self, name: str, value: int) -> None:
-        """Store a register; of the flags only those that a program may change."""
+        """Store a register; of flags and segments only what a program may have.
+
+        A selector that cannot be loaded becomes null.  `cs` and `ss` cannot be stored.
+        """
         if name in ("rip", "eip"):
             self.ip = value
         else:

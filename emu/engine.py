@@ -39,6 +39,9 @@ R11 = 11
 R15 = 15
 
 
+USER_DESCRIPTORS = 4  # segments of a context's own
+
+
 class Cpu:
     """The CPU state of one thread, wherever it is kept at the moment."""
 
@@ -226,11 +229,24 @@ class Engine(Protocol):
     def store_register(self, cpu: Cpu, name: str, value: int) -> None:
         """Store any register by its lower-case name."""
 
+    def store_descriptors(
+        self, cpu: Cpu, *, slot: int, thread_base: int, own: list[int]
+    ) -> None:
+        """Fill the descriptor table `slot`, the state's own from now on."""
+
+    def copy_fpu(self, cpu: Cpu, source: Cpu) -> None:
+        """Take over x87 and SSE registers of another state."""
+
+    def store_segment_base(self, cpu: Cpu, segment: str, base: int) -> None:
+        """Set a segment's base, and its selector to 0."""
+
     def freeze(self, cpu: Cpu) -> bytes:
         """Encode the state, without anything that belongs to this process."""
 
-    def thaw(self, data: bytes, *, root: int, slot: int, thread_base: int) -> Cpu:
-        """Make a state of what `freeze` gave."""
+    def thaw(
+        self, data: bytes, *, root: int, slot: int, thread_base: int, own: list[int]
+    ) -> Cpu:
+        """Make a state of what `freeze` gave; `own` are the thread's own descriptors."""
 
     def close(self) -> None:
         """Give all instances back."""

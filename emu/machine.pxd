@@ -30,9 +30,17 @@ cdef class Machine:
     cpdef charge(self, long long cycles)
     cpdef advance(self, long long until)
 
-    @cython.locals(clock=Clock, limit=cython.longlong, cpu=Cpu, resume=Inside, event=cython.int)
+    @cython.locals(
+        clock=Clock,
+        limit=cython.longlong,
+        started=cython.longlong,
+        cpu=Cpu,
+        resume=Inside,
+        event=cython.int,
+        trap=cython.int,
+    )
     cpdef int run(self, Context context, deadline) except -1
-    @cython.locals(limit=cython.longlong)
+    @cython.locals(limit=cython.longlong, started=cython.longlong)
     cpdef int step(self, Context context, deadline) except -1
     @cython.locals(trap=cython.int)
     cpdef int run_until_position(self, Context context, deadline, long long position) except -1

@@ -21,12 +21,13 @@ from emu.errors import (
     BadConfigError,
     NoSuchNumberError,
     NotMappedError,
+    OutOfTablesError,
     UsageError,
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
 from emu.paging import IA32_TOP, SYSTEM_OFFSET, PageTables
 from emu.recorder import Access
-from emu.spaces import Space, Spaces
+from emu.spaces import CLOCK_SIZE, Space, Spaces
 from emu.stepper import Stepper
 from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
@@ -153,11 +154,15 @@ class Machine:
         if context.trap == SYSTEM_CALL:
             self._give_back(context)
         resume = None if context.held is None else self._stepper.resume(context)
+        started = clock.ticks
         event = self._runner.execute(cpu, context.blocks, clock, limit, resume)
         cpu.stamp = clock.ticks
         if event == CALLED:
-            return self._stepper.called(context)
-        return self._go_on(context, limit, event)
+            trap = self._stepper.called(context)
+        else:
+            trap = self._go_on(context, limit, event)
+        context.ticks += clock.ticks - started
+        return trap
 
     def step(self, context: Context, deadline: int) -> int:
         """Execute one instruction, or one repetition, with the accounting of `run`.
@@ -171,7 +176,9 @@ class Machine:
             self._engine.prepare(context.cpu)
         if context.trap == SYSTEM_CALL:
             self._give_back(context)
+        started = self._clock.ticks
         context.trap = self._stepper.step(context, limit)
+        context.ticks += self._clock.ticks - started
         context.cpu.stamp = self._clock.ticks
         return context.trap
 
@@ -289,28 +296,46 @@ class Machine:
         """Physical addresses of the page frames for memory shared with the kernel."""
         return range(SHARED_BASE, SHARED_BASE + SHARED_SIZE, PAGE)
 
-    def create_space(self, number: int) -> None:
-        """Make an empty address space."""
-        self._spaces.create(number)
+    @property
+    def user_end(self) -> int:
+        """The first address that no space can map."""
+        return self._spaces.tables.user_end
+
+    def create_space(self, number: int) -> bool:
+        """Make an empty address space; false, and nothing is made, without room for tables."""
+        try:
+            self._spaces.create(number)
+        except OutOfTablesError:
+            return False
+        return True
 
     def destroy_space(self, number: int) -> None:
         """Forget an address space; no context may use it any more."""
-        if any(context.space.number == number for context in self._contexts.values()):
+        if self._spaces.get(number).cpus:
             raise NoSuchNumberError("contexts still use space", number)
         self._spaces.destroy(number)
 
-    def map(self, space: int, address: int, frame: int, rights: int) -> None:
-        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4)."""
+    def map(self, space: int, address: int, frame: int, rights: int) -> bool:
+        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4).
+
+        The same frame keeps its accessed flags.  False, and nothing is mapped, without
+        room for tables; never so where a page is mapped already.
+        """
         target = self._spaces.get(space)
         # No CPU remembers that there was no page: nothing to drop if that is so.
         fresh = self._spaces.lookup(target, address) is None
         self._mappings += 1
-        if self._spaces.map(target, address, frame, rights):
+        try:
+            changed = self._spaces.map(target, address, frame, rights)
+        except OutOfTablesError:
+            return False
+        if changed:
             self._engine.forget_code()
         if self._watch is not None and self._watch.note(target, address, frame):
             self._engine.watch(self._watch.ranges)
         if not fresh:
             self._unready(target)
+        return True
 
     def unmap(self, space: int, address: int) -> None:
         """Take the page at `address` away."""
@@ -318,6 +343,20 @@ class Machine:
         self._mappings += 1
         if self._spaces.unmap(target, address):
             self._engine.forget_code()
+        self._unready(target)
+
+    def accessed(self, space: int, address: int) -> int:
+        """Tell whether a mapped page was read (R) and written (W) since its flags were set.
+
+        Only accesses by programs count.
+        """
+        return self._spaces.accessed(self._spaces.get(space), address)
+
+    def set_accessed(self, space: int, address: int, flags: int) -> None:
+        """Let `accessed` say `flags` until a program adds to them."""
+        target = self._spaces.get(space)
+        self._spaces.set_accessed(target, address, flags)
+        # A CPU that remembers the page as written would not say so again.
         self._unready(target)
 
     def translate(self, space: int, address: int) -> int | None:
@@ -342,6 +381,26 @@ class Machine:
         self._memory.write(address, data)
         for frame in range(address & -PAGE, address + len(data), PAGE):
             self._wrote(frame)
+
+    def place_clock(self, address: int) -> None:
+        """Say where `store_clock` stores: 8 bytes at a physical address, aligned."""
+        self._memory.locate(address, CLOCK_SIZE)
+        if address % CLOCK_SIZE:
+            raise BadConfigError(f"a clock at {address:#x}, not aligned to {CLOCK_SIZE}")
+        self._spaces.clock = address
+
+    def store_clock(self, value: int) -> None:
+        """Store 64 bits that change often, maybe in a page that also has code.
+
+        No translation is dropped for it, unless somebody ran these very bytes.
+        """
+        address = self._spaces.clock
+        if address is None:
+            raise BadConfigError("no clock was placed")
+        self._memory.write(address, value.to_bytes(CLOCK_SIZE, "little"))
+        if self._spaces.clock_is_code:
+            self._spaces.clock_is_code = False
+            self._wrote(address & -PAGE)
 
     def words(self, frame: int, count: int) -> memoryview:
         """View `count` machine words at physical address `frame`; writes go to the guest."""
@@ -382,6 +441,7 @@ class Machine:
             mask=self._mask,
         )
         self._contexts[number] = context
+        target.cpus.append(cpu)
         return context
 
     def context(self, number: int) -> Context:
@@ -416,7 +476,9 @@ class Machine:
 
     def destroy_context(self, number: int) -> None:
         """Forget a context."""
-        self._engine.release(self.context(number).cpu)
+        context = self.context(number)
+        self._engine.release(context.cpu)
+        context.space.cpus.remove(context.cpu)
         del self._contexts[number]
         if self._watch is not None:
             self._watch.recorder.calls.forget(number)
@@ -465,6 +527,8 @@ class Machine:
             space=context.space.number,
             slot=context.slot,
             thread_base=context.thread_base,
+            ticks=context.ticks,
+            descriptors=tuple(context.descriptors),
             trap=context.trap,
             registers=(
                 context.tag & self._mask,
@@ -498,7 +562,11 @@ class Machine:
             raise NoSuchNumberError("descriptor table or context is taken:", frozen.slot)
         space = self._spaces.get(frozen.space)
         cpu = self._engine.thaw(
-            frozen.cpu, root=space.root, slot=frozen.slot, thread_base=frozen.thread_base
+            frozen.cpu,
+            root=space.root,
+            slot=frozen.slot,
+            thread_base=frozen.thread_base,
+            own=list(frozen.descriptors),
         )
         cpu.number = frozen.number
         cpu.stamp = 1  # it may have run
@@ -511,11 +579,14 @@ class Machine:
             engine=self._engine,
             mask=self._mask,
         )
+        context.descriptors[:] = frozen.descriptors
+        context.ticks = frozen.ticks
         context.trap = frozen.trap
         context.held = frozen.held
         context.tag, context.selector, context.label, context.timeout = frozen.registers
         context.address, context.error, context.vector = frozen.fault
         self._contexts[frozen.number] = context
+        space.cpus.append(cpu)
 
     def _wrote(self, frame: int) -> None:
         if self._spaces.is_code(frame):
@@ -523,9 +594,8 @@ class Machine:
             self._engine.forget_code()
 
     def _unready(self, space: Space) -> None:
-        for context in self._contexts.values():
-            if context.space is space:
-                context.cpu.ready = False
+        for cpu in space.cpus:
+            cpu.ready = False
 
     def _free_slot(self) -> int:
         taken = {context.slot for context in self._contexts.values()}

@@ -13,6 +13,10 @@ PRESENT = 1
 WRITABLE = 2
 USER = 4
 NO_EXECUTE = 1 << 63
+ACCESSED = 0x20  # set by the CPU (Intel SDM vol. 3, 4.8)
+DIRTY = 0x40
+STICKY_SHIFT = 4  # ours, in bits that the CPU ignores: what was set before it was cleared
+FLAGS = (ACCESSED | DIRTY) * (1 + (1 << STICKY_SHIFT))
 _FRAME = 0x000F_FFFF_FFFF_F000
 
 EXECUTE_RIGHT = 1
@@ -76,7 +80,12 @@ class PageTables:
             self._store(root + 8 * 511, self._top | PRESENT | WRITABLE | USER)
         else:
             for index in range(3):
-                self._store(root + 8 * index, self.take_page() | PRESENT)
+                try:
+                    page = self.take_page()
+                except OutOfTablesError:
+                    self._release(root, 3)
+                    raise
+                self._store(root + 8 * index, page | PRESENT)
             self._store(root + 8 * 3, self._top | PRESENT)
         return root
 

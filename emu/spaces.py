@@ -5,26 +5,34 @@ Rule 2: a frame with an executable mapping has no writable entry; it is either i
 state (entries executable as their rights say, none writable) or in *data* state (entries
 writable as their rights say, none executable).  The machine flips it when a guest asks
 for the other.  Without it, stores by one CPU would leave stale translations in others.
-Rule 3: a guest cannot see the state of a frame, and neither can the clock.
+Rule 3: one word, the clock, is stored without a look at translations.  Reading it as code
+is remembered here, and then the next store is like any other.
+Rule 4: a guest cannot see the state of a frame, and neither can the clock.
 """
 
 from dataclasses import dataclass
 
 from emu.blocks import BlockTable, Decoder
+from emu.engine import Cpu
 from emu.errors import BadMappingError, NoSuchNumberError, NotMappedError
 from emu.memory import PAGE, Memory
 from emu.paging import (
+    ACCESSED,
+    DIRTY,
     EXECUTE_RIGHT,
+    FLAGS,
     NO_EXECUTE,
     PRESENT,
+    READ_RIGHT,
+    STICKY_SHIFT,
     USER,
     WRITABLE,
     WRITE_RIGHT,
     PageTables,
 )
 
+CLOCK_SIZE = 8  # bytes of the word that changes often
 _OFFSET = PAGE - 1
-_KEPT = 0x60  # the CPU's accessed and dirty bits
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +42,7 @@ class Space:
     number: int
     root: int
     blocks: BlockTable
+    cpus: list[Cpu]  # of the contexts that use it
     pages: dict[int, tuple[int, int]]  # by address: frame and rights
 
 
@@ -47,6 +56,8 @@ class Spaces:
         "_fixed",
         "_memory",
         "_shown",
+        "clock",
+        "clock_is_code",
         "data_frames",
         "tables",
     )
@@ -60,6 +71,8 @@ class Spaces:
         self._shown: dict[int, dict[tuple[int, int], Space]] = {}
         self._executable: dict[int, int] = {}  # by frame: how many mappings may execute it
         self._fixed: dict[int, bytes] = {}
+        self.clock: int | None = None  # a physical word that is stored past all this
+        self.clock_is_code = False  # somebody decoded it since the last store
         self.data_frames: set[int] = set()  # those in data state though they hold code
 
     def fix_page(self, address: int, page: int, content: bytes) -> None:
@@ -76,7 +89,7 @@ class Spaces:
         root = self.tables.create_root()
         pages: dict[int, tuple[int, int]] = {}
         table = self._decoder.create_table(lambda at, size: self._fetch(pages, at, size))
-        space = Space(number, root, table, pages)
+        space = Space(number, root, table, [], pages)
         self._all[number] = space
         return space
 
@@ -107,8 +120,11 @@ class Spaces:
             raise BadMappingError(address, frame, "not a frame of RAM or shared memory")
         if not 0 < rights < 8:
             raise BadMappingError(address, frame, f"rights {rights:#x}")
-        changed = self.unmap(space, address) if address in space.pages else False
-        self.tables.store_entry(space.root, address, 0)  # may find no room: change nothing
+        old = space.pages.get(address)
+        same = old is not None and old[0] == frame
+        kept = self.tables.load_entry(space.root, address) & FLAGS if same else 0
+        changed = self.unmap(space, address) if old is not None else False
+        self.tables.store_entry(space.root, address, kept)  # may find no room: change nothing
         was_code = self.is_code(frame)
         space.pages[address] = frame, rights
         self._shown.setdefault(frame, {})[space.number, address] = space
@@ -143,6 +159,20 @@ class Spaces:
             if shown:
                 self._refresh(frame)
         return True
+
+    def accessed(self, space: Space, address: int) -> int:
+        """Tell as rights whether programs read or wrote a page since its flags were set."""
+        entry = self._entry(space, address)
+        entry |= entry >> STICKY_SHIFT
+        flags = READ_RIGHT if entry & ACCESSED else 0
+        return flags | (WRITE_RIGHT if entry & DIRTY else 0)
+
+    def set_accessed(self, space: Space, address: int, flags: int) -> None:
+        """Set the flags of a page; the caller sees to it that no CPU has cached them."""
+        sticky = ACCESSED if flags & READ_RIGHT else 0
+        sticky |= DIRTY if flags & WRITE_RIGHT else 0
+        entry = self._entry(space, address) & ~FLAGS
+        self.tables.store_entry(space.root, address, entry | sticky << STICKY_SHIFT)
 
     def is_code(self, frame: int) -> bool:
         """Tell whether any space may execute the frame."""
@@ -183,7 +213,8 @@ class Spaces:
     def open(self, space: Space, address: int) -> None:
         """Let one page be both written and executed, until `close`."""
         frame, _ = space.pages[address]
-        self.tables.store_entry(space.root, address, frame | PRESENT | USER | WRITABLE)
+        kept = self.tables.load_entry(space.root, address) & FLAGS
+        self.tables.store_entry(space.root, address, frame | PRESENT | USER | WRITABLE | kept)
 
     def close(self, space: Space, address: int) -> None:
         """Take back what `open` gave, and forget the code."""
@@ -226,6 +257,10 @@ class Spaces:
             part = min(size, PAGE - offset)
             entry = pages.get(base)
             if entry is not None and entry[1] & EXECUTE_RIGHT:
+                if self.clock is not None:
+                    first = entry[0] + offset
+                    if first < self.clock + CLOCK_SIZE and self.clock < first + part:
+                        self.clock_is_code = True
                 parts.append(self._memory.read(entry[0] + offset, part))
             elif base in self._fixed:
                 parts.append(self._fixed[base][offset : offset + part])
@@ -245,6 +280,11 @@ class Spaces:
             address, size = address + part, size - part
         return parts
 
+    def _entry(self, space: Space, address: int) -> int:
+        if address not in space.pages:
+            raise NotMappedError(space.number, address)
+        return self.tables.load_entry(space.root, address)
+
     def _refresh(self, frame: int) -> None:
         for (_, address), space in self._shown[frame].items():
             self._store(space, address)
@@ -253,7 +293,7 @@ class Spaces:
         frame, rights = space.pages[address]
         code = self.is_code(frame)
         data = frame in self.data_frames
-        kept = self.tables.load_entry(space.root, address) & _KEPT
+        kept = self.tables.load_entry(space.root, address) & FLAGS
         entry = frame | PRESENT | USER | kept
         if rights & WRITE_RIGHT and (data or not code):
             entry |= WRITABLE

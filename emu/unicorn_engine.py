@@ -71,6 +71,24 @@ _IA32_NAMES = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
 # The order of the segments in the state, 24 bytes each.
 _SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 _THREAD_SELECTOR = 0x43  # ia32: what fs and gs hold
+_SELECTOR_BEFORE_BASE = 8  # a segment is selector, padding, base, limit, flags
+_AMD64_OWN, _IA32_OWN = 11, 9  # where a thread's own descriptors begin in its table
+_ACCESSED = 1 << 40
+_LOADABLE = {  # the segment registers that a program may load
+    "ds": x86.UC_X86_REG_DS,
+    "es": x86.UC_X86_REG_ES,
+    "fs": x86.UC_X86_REG_FS,
+    "gs": x86.UC_X86_REG_GS,
+}
+# The status word first: it says where the top of the register stack is.
+_FPU_REGISTERS = (
+    x86.UC_X86_REG_FPSW,
+    x86.UC_X86_REG_FPCW,
+    x86.UC_X86_REG_FPTAG,
+    x86.UC_X86_REG_MXCSR,
+    *(getattr(x86, f"UC_X86_REG_FP{k}") for k in range(8)),
+    *(getattr(x86, f"UC_X86_REG_XMM{k}") for k in range(16)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +204,9 @@ class UnicornEngine:
             return int(cpu.words[index]) & self._mask
         if name == "flags":
             return self.flags(cpu)
+        if name in _SEGMENTS:
+            at = self.host_of(cpu).address + self._base_offset(f"{name}_base")
+            return int(ctypes.c_uint32.from_address(at - _SELECTOR_BEFORE_BASE).value)
         base = self.host_of(cpu).address + self._base_offset(name)
         return int(ctypes.c_uint64.from_address(base).value) & self._mask
 
@@ -197,9 +218,32 @@ class UnicornEngine:
             cpu.words[index] = value
         elif name == "flags":
             self.host_of(cpu).write(self._flags_id, value & _USER_FLAGS | _RUNNABLE)
+        elif name in _LOADABLE:
+            self.host_of(cpu).load_segment(_LOADABLE[name], value)
         else:
             base = self.host_of(cpu).address + self._base_offset(name)
             ctypes.c_uint64.from_address(base).value = value
+
+    def store_descriptors(
+        self, cpu: Cpu, *, slot: int, thread_base: int, own: list[int]
+    ) -> None:
+        """Fill the descriptor table `slot`, the state's own from now on."""
+        table = self._descriptors.write(slot, thread_base, own)
+        ctypes.c_uint64.from_address(
+            self.host_of(cpu).address + self._layout.gdt_base
+        ).value = table
+
+    def copy_fpu(self, cpu: Cpu, source: Cpu) -> None:
+        """Take over x87 and SSE registers of another state."""
+        # One instance may not be enough to hold both, so all is read before it is written.
+        values = self.host_of(source).load_many(_FPU_REGISTERS)
+        self.host_of(cpu).store_many(_FPU_REGISTERS, values)
+
+    def store_segment_base(self, cpu: Cpu, segment: str, base: int) -> None:
+        """Set a segment's base, and its selector to 0."""
+        at = self.host_of(cpu).address + self._base_offset(f"{segment}_base")
+        ctypes.c_uint64.from_address(at).value = base
+        ctypes.c_uint32.from_address(at - _SELECTOR_BEFORE_BASE).value = 0
 
     def freeze(self, cpu: Cpu) -> bytes:
         """Encode the words that differ from a fresh state: pointers never do."""
@@ -214,8 +258,10 @@ class UnicornEngine:
                 parts.append(struct.pack("<H", at) + blob[at : at + 8])
         return b"".join(parts)
 
-    def thaw(self, data: bytes, *, root: int, slot: int, thread_base: int) -> Cpu:
-        """Make a state of what `freeze` gave."""
+    def thaw(
+        self, data: bytes, *, root: int, slot: int, thread_base: int, own: list[int]
+    ) -> Cpu:
+        """Make a state of what `freeze` gave; `own` are the thread's own descriptors."""
         layout = self._layout
         if len(data) % 10:
             raise BadCheckpointError(f"a CPU state of {len(data)} bytes")
@@ -225,8 +271,10 @@ class UnicornEngine:
             if at % 8 or at >= layout.frozen_size or at in layout.volatile:
                 raise BadCheckpointError(f"a CPU state has no word at {at:#x}")
             blob[at : at + 8] = data[part + 2 : part + 10]
-        if not self._amd64:
-            self._descriptors.write(slot, thread_base)
+        if any(own) or not self._amd64:
+            table = self._descriptors.write(slot, thread_base, own)
+            if struct.unpack_from("<Q", blob, layout.gdt_base) != (table,):
+                raise BadCheckpointError(f"a CPU state whose descriptor table is not {slot}")
         return Cpu(blob, root)
 
     def close(self) -> None:
@@ -346,6 +394,22 @@ class _Instance:
         self._word.value = value
         _reg_write(self.handle, register, ctypes.addressof(self._word))
 
+    def load_many(self, registers: tuple[int, ...]) -> list[Any]:
+        """Read registers of any size."""
+        return [self.binding.reg_read(register) for register in registers]
+
+    def store_many(self, registers: tuple[int, ...], values: list[Any]) -> None:
+        """Write registers of any size."""
+        for register, value in zip(registers, values, strict=True):
+            self.binding.reg_write(register, value)
+
+    def load_segment(self, register: int, selector: int) -> None:
+        """Load a segment register, with the null selector if this one may not be loaded."""
+        try:
+            self.binding.reg_write(register, selector & 0xFFFF)
+        except _unicorn.UcError:
+            self.binding.reg_write(register, 0)
+
     def state(self, size: int) -> bytes:
         """Copy the CPU state."""
         return ctypes.string_at(self.address, size)
@@ -447,7 +511,7 @@ class _Descriptors:
         """The linear address of the task segment."""
         return self._tables.system
 
-    def write(self, slot: int, thread_base: int) -> int:
+    def write(self, slot: int, thread_base: int, own: list[int] | None = None) -> int:
         """Fill one descriptor table and give its linear address."""
         is_amd64 = self._tables.is_amd64
         code = 0xA if is_amd64 else 0xC
@@ -462,6 +526,10 @@ class _Descriptors:
             entries[5] = _descriptor(0, 0xFB, 0xA)
         else:
             entries[8] = _descriptor(thread_base, 0xF3, 0xC)
+        first = _AMD64_OWN if is_amd64 else _IA32_OWN
+        for number, descriptor in enumerate(own or ()):
+            # Accessed from the start: otherwise the CPU would say so at the first load.
+            entries[first + number] = descriptor | _ACCESSED if descriptor else 0
         number, place = divmod(slot * _GDT_SLOT, PAGE)
         address = self._tables.system + 0x10_0000 + number * PAGE
         if number not in self._pages:

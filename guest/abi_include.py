@@ -21,7 +21,7 @@ _ENUMS = (
 )
 _INITIAL_CAPS = frozenset(
     ("CAP_TASK", "CAP_FACTORY", "CAP_THREAD", "CAP_PAGER", "CAP_LOG", "CAP_ICU")
-) | {"CAP_SCHEDULER"}
+) | {"CAP_SCHEDULER", "CAP_DEBUGGER"}
 
 
 def constants(arch: Arch) -> dict[str, int]:
@@ -41,6 +41,7 @@ def constants(arch: Arch) -> dict[str, int]:
     found["L4_EOK"] = found.pop("L4_OK")
     found["L4_UTCB_AREA"] = arch.user_utcb
     found["L4_USER_END"] = arch.user_end
+    found["L4_KIP"] = arch.kip
     if arch.call_page:
         found["L4_CALL_PAGE"] = arch.call_page
     found |= _utcb(arch)

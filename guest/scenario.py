@@ -43,6 +43,7 @@ _INITIAL = {
     abi.CAP_LOG: "the log",
     abi.CAP_SCHEDULER: "the scheduler",
 }
+_CONSOLE_LIMIT = 64 << 10  # bytes of input
 _RIGHTS = {"r": Rights.R, "w": Rights.W, "s": Rights.S, "d": Rights.D, "g": Rights.SERVER}
 _DEFAULT_RIGHTS = Rights.R | Rights.W | Rights.S
 
@@ -58,6 +59,8 @@ class CapKind(Enum):
     LOG = "log"
     FACTORY = "factory"
     SCHEDULER = "scheduler"
+    ICU = "icu"
+    DEBUGGER = "debugger"
 
 
 _NAMED = frozenset((CapKind.GATE, CapKind.THREAD, CapKind.TASK, CapKind.IRQ, CapKind.SEMAPHORE))
@@ -106,12 +109,16 @@ class ThreadSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """A task: `image` is the file to load; `threads` begins with its first thread."""
+    """A task: `image` is the file to load; `threads` begins with its first thread.
+
+    `kip` says that the kernel info page is mapped in it.
+    """
 
     name: str
     image: Path
     caps: tuple[CapSpec, ...]
     threads: tuple[ThreadSpec, ...]
+    kip: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +132,10 @@ class GateSpec:
 
 @dataclass(frozen=True, slots=True)
 class IrqSpec:
-    """An interrupt, bound to `thread`, that occurs at the cycles `at`."""
+    """An interrupt, bound to `thread` if that is not None, that occurs at the cycles `at`."""
 
     name: str
-    thread: str
+    thread: str | None
     label: int
     at: tuple[int, ...]
 
@@ -178,6 +185,7 @@ class Scenario:
     library: tuple[str, ...]
     expect: Expect
     text: str
+    console_input: bytes = b""
 
     @property
     def threads(self) -> tuple[ThreadSpec, ...]:
@@ -257,6 +265,7 @@ def _scenario(top: Table, path: Path, text: str, chosen: str | None) -> Scenario
     tasks, gates, irqs = top.tables("task"), top.tables("gate"), top.tables("irq")
     semaphores, functions = top.tables("semaphore"), top.table("functions")
     expect, library = top.table("expect"), top.table("library")
+    console = top.table("console")
     top.finish()
     if not tasks:
         raise top.error("task", "no task: expected at least one [[task]]")
@@ -299,6 +308,7 @@ def _scenario(top: Table, path: Path, text: str, chosen: str | None) -> Scenario
         gates=tuple(_gate(*item, names, arch) for item in zip(gates, gate_names, strict=True)),
         irqs=tuple(_irq(*item, names, arch) for item in zip(irqs, irq_names, strict=True)),
         semaphores=tuple(semaphore_names),
+        console_input=_console_input(console),
         functions=_functions(functions),
         library=_library(library),
         expect=_expect(expect, names, arch),
@@ -345,13 +355,14 @@ def _task(
     image = _image(table, arch, path)
     first = _thread(table, name, "", names, arch, None)
     caps = _caps(table.table("caps"), names, arch, pager=first.pager is not None)
+    kip = table.boolean("kip", default=False)
     # Keys of further threads, which were taken already.
     table.take("thread")
     table.finish()
     others = tuple(
         _thread(inner, name, inner_name, names, arch, first) for inner, inner_name in threads
     )
-    return TaskSpec(name, image, caps, (first, *others))
+    return TaskSpec(name, image, caps, (first, *others), kip)
 
 
 def _thread(
@@ -474,16 +485,29 @@ def _gate(table: Table, name: str, names: _Names, arch: Arch) -> GateSpec:
 
 
 def _irq(table: Table, name: str, names: _Names, arch: Arch) -> IrqSpec:
+    thread = (
+        _reference(table, "thread", names.threads, "thread") if table.has("thread") else None
+    )
+    table.take("thread")
     spec = IrqSpec(
         name,
-        _reference(table, "thread", names.threads, "thread"),
-        table.label(arch),
+        thread,
+        # No rights are added to it: all bits are free.
+        table.word("label", 0, arch),
         table.integers("at", low=0, high=MAX_CYCLES),
     )
     table.finish()
     if list(spec.at) != sorted(spec.at):
         raise table.error("at", "expected cycles in ascending order")
     return spec
+
+
+def _console_input(table: Table) -> bytes:
+    data = table.string("input", "").encode()
+    table.finish()
+    if len(data) > _CONSOLE_LIMIT:
+        raise table.error("input", f"{len(data)} bytes, at most {_CONSOLE_LIMIT}")
+    return data
 
 
 def _functions(table: Table) -> Functions:

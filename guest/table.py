@@ -81,6 +81,15 @@ class Table:
             )
         return value
 
+    def boolean(self, key: str, *, default: bool) -> bool:
+        """Take true or false."""
+        value = self.take(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise self.error(key, expected("true or false", value))
+        return value
+
     def integer(self, key: str, default: int | None, *, low: int, high: int) -> int:
         """Take a number from `low` to `high`."""
         value = self.take(key)

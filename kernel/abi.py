@@ -19,6 +19,8 @@ class Arch(NamedTuple):
     root_utcb: int  # UTCB area of sigma0 and the root task
     user_utcb: int  # UTCB area of an ordinary task
     user_end: int  # first address above the user's
+    kip: int  # address of the kernel info page where programs expect it
+    first_user_segment: int  # the first of a thread's own descriptors, by number
     cap_limit: int  # capability indices are below this
     reply_limit: int  # explicit reply slots are below this
     reply_page: int  # slots in a page of kernel memory
@@ -46,6 +48,8 @@ AMD64 = Arch(
     root_utcb=0x7F_FF00_0000,
     user_utcb=0xB300_0000,
     user_end=0x8000_0000_0000,
+    kip=0x6FFF_F000,
+    first_user_segment=11,
     cap_limit=128 * 512,
     reply_limit=512 * 512,
     reply_page=512,
@@ -57,6 +61,8 @@ IA32 = Arch(
     root_utcb=0xBFF0_0000,
     user_utcb=0xB300_0000,
     user_end=0xC000_0000,
+    kip=0xAFFF_F000,
+    first_user_segment=9,
     cap_limit=256 * 1024,
     reply_limit=1024 * 1024,
     reply_page=1024,
@@ -65,6 +71,13 @@ ARCHES = {arch.name: arch for arch in (AMD64, IA32)}
 
 PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT
+
+# Segments (ABI 1.2): user selectors as the segment information of amd64 gives them.
+USER_SEGMENTS = 4  # descriptors that a thread may set
+SEGMENT_SHIFT = 16  # in the opcode word of setting a base: which one
+SELECTOR_USER_DATA = 0x23
+SELECTOR_USER_CODE64 = 0x2B
+SELECTOR_USER_CODE32 = 0x1B
 
 
 # Operation bits of a capability selector (`l4/sys/consts.h`, ABI 1.3).
@@ -117,6 +130,14 @@ class Rights(IntFlag):
 LABEL_RIGHTS = 3  # the rights that a receiver sees in the low bits of a gate label
 
 
+# What the kernel itself puts into a message about a fault (ABI 4.9, 5.1).
+FAULT_BITS = 7
+FAULT_FETCH = 4
+ITEM_MAP = 8
+FPAGE_ALL_SPACES = 0xFC0
+BDR_ACCEPT_FPU = 0x0100_0000
+
+
 class Page(IntFlag):
     """Rights of a memory mapping (ABI 4.9)."""
 
@@ -124,6 +145,45 @@ class Page(IntFlag):
     W = 2
     R = 4
 
+
+# Flexpages (`l4/sys/__l4_fpage.h`, ABI 4.9).
+FPAGE_RIGHTS = 0xF
+FPAGE_KIND_SHIFT = 4
+FPAGE_KIND = 3
+FPAGE_ORDER_SHIFT = 6
+FPAGE_ORDER = 0x3F
+FPAGE_BASE_SHIFT = 12
+FPAGE_WHOLE_ORDER = 63  # a special flexpage of this order is all spaces
+
+# The first word of a typed item (`l4/sys/consts.h`, ABI 4.9).
+ITEM_COMPOUND = 1  # sent: the next one uses the same receive buffer
+ITEM_FORWARD = 1  # received: a word behind the item names the task to map to
+ITEM_GRANT = 2  # sent
+ITEM_SMALL = 2  # received: one capability, named in this very word
+ITEM_LOCAL_ID = 4  # received
+ITEM_MAP = 8
+ITEM_UNCOUNTED = 0x10  # objects: the mapping does not keep the object alive
+ITEM_OBJECT_RIGHTS = 0xE0  # objects: the rights that their kind defines
+ITEM_HOT_SPOT_SHIFT = 12
+
+# What became of an item, in bits 2..1 of the word in its place (ABI 4.9).
+ITEM_MAPPED = 0
+ITEM_NOTHING = 2
+ITEM_LABEL = 4
+ITEM_FPAGE = 6
+
+# The buffer descriptor (`l4/sys/utcb.h`, ABI 2): where the three lists of buffers begin.
+BDR_CURSOR = 0x1F
+BDR_MEMORY_SHIFT = 0
+BDR_IO_SHIFT = 5
+BDR_OBJECT_SHIFT = 10
+
+# What to unmap (`l4/sys/consts.h`, ABI 6.1).
+UNMAP_SELF = 0x8000_0000
+UNMAP_DELETE = 0x4000_0000
+
+# Every right that an object can have; its maker gets them all.
+ALL_OBJECT_RIGHTS = 0xEF
 
 # Message tag (`l4/sys/types.h`, ABI 3).
 TAG_WORDS = 0x3F
@@ -216,6 +276,9 @@ class Errno(IntEnum):
     EMSGMISSARG = 1003
 
 
+IPC_ERROR = 0x1F  # of the error word
+
+
 class IpcError(IntEnum):
     """IPC error codes in the error word (`l4/sys/ipc.h`, ABI 3); bit 0: receive phase."""
 
@@ -250,6 +313,7 @@ CAP_PAGER = 4
 CAP_LOG = 5
 CAP_ICU = 6
 CAP_SCHEDULER = 7
+CAP_DEBUGGER = 10
 
 # Operation codes (ABI 6); the low 16 bits of mr[0].
 OPCODE = 0xFFFF
@@ -257,7 +321,11 @@ THREAD_CONTROL = 0
 THREAD_EX_REGS = 1
 THREAD_SWITCH = 2
 THREAD_STATS_TIME = 3
+THREAD_REGISTER_DELETION_IRQ = 5
 THREAD_MODIFY_SENDERS = 6
+THREAD_X86_GDT = 0x10
+THREAD_AMD64_SET_SEGMENT_BASE = 0x12
+THREAD_AMD64_SEGMENT_INFO = 0x13
 SCHEDULER_INFO = 0
 SCHEDULER_RUN_THREAD = 1
 SCHEDULER_IDLE_TIME = 2
@@ -265,9 +333,43 @@ VCON_WRITE = 0
 VCON_READ = 1
 VCON_SET_ATTR = 2
 VCON_GET_ATTR = 3
+TASK_MAP = 0
+TASK_UNMAP = 1
 TASK_CAP_INFO = 2
+TASK_ADD_KU_MEM = 3
+TASK_LDT_SET = 0x11
+GATE_DEC_REFCNT = 0
 GATE_BIND = 0x10
 GATE_GET_INFO = 0x11
+IRQ_BIND = 0x10  # protocol KOBJECT, the operation of every receive endpoint
+IRQ_DETACH = 1  # protocol IRQ_SENDER
+IRQ_BIND_VCPU = 2
+IRQ_TRIGGER = 2  # protocol IRQ
+IRQ_EOI = 4
+SEMAPHORE_DOWN = 0
+ICU_BIND = 0
+ICU_UNBIND = 1
+ICU_INFO = 2
+ICU_MSI_INFO = 3
+ICU_UNMASK = 4
+ICU_MASK = 5
+ICU_SET_MODE = 6
+
+# Operations of the kernel debugger (`l4/sys/kdebug.h`, `l4/sys/debugger.h`, ABI 6.10):
+# group << 8 | operation.
+DEBUGGER_OUT_CHAR = 0x001
+DEBUGGER_OUT_STRING = 0x002
+DEBUGGER_OUT_HEX32 = 0x003
+DEBUGGER_OUT_HEX20 = 0x004
+DEBUGGER_OUT_HEX16 = 0x005
+DEBUGGER_OUT_HEX12 = 0x006
+DEBUGGER_OUT_HEX8 = 0x007
+DEBUGGER_OUT_DECIMAL = 0x008
+DEBUGGER_SET_NAME = 0x100
+DEBUGGER_GLOBAL_ID = 0x101
+DEBUGGER_NAME_OF_ID = 0x105
+DEBUGGER_GET_NAME = 0x108
+DEBUGGER_NAME_SIZE = 16  # bytes, with the NUL behind the name
 
 # Flags of the thread operations (ABI 6.2).
 EX_REGS_CANCEL = 0x10000
@@ -279,8 +381,29 @@ CONTROL_SET_HANDLER = 0x1000000
 
 VCON_MAX_WORDS = 61  # words of text in one log write (ABI 6.9)
 
+# Kernel-user memory comes in flexpages of these orders (ABI 2).
+KU_MEM_MIN_ORDER = 12
+KU_MEM_MAX_ORDER = 17
+
 # Scheduling (ABI 4.4).
 PRIORITY_MAX = 255
 PRIORITY_NEW_THREAD = 1
 PRIORITY_DEFAULT = 2
 TIMESLICE_US = 10_000
+PRIORITY_IRQ = 255  # of an IRQ in a sender queue (ABI 4.7)
+
+# What detaching an IRQ found (`l4/sys/irq.h`, ABI 6.5).
+DETACH_INACTIVE = 0
+DETACH_PENDING = 1
+
+# The vcon's attributes, octal in the header (`l4/sys/vcon.h`, ABI 6.9).
+VCON_INLCR = 0o100
+VCON_IGNCR = 0o200
+VCON_ICRNL = 0o400
+VCON_ONLCR = 0o4
+VCON_OCRNL = 0o10
+VCON_ONLRET = 0o40
+VCON_ICANON = 0o2
+VCON_ECHO = 0o10
+VCON_READ_SIZE_SHIFT = 16
+VCON_READ_END = 1 << 31  # in the count: nothing is left

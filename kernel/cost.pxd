@@ -1,2 +1,3 @@
 cdef class Costs:
-    cdef public long long system_call, transfer, word, space_switch, fault
+    cdef public long long system_call, transfer, word, space_switch, fault, mapping
+    cdef public long long creation

@@ -10,7 +10,15 @@ registers and enters the kernel accounts for some of that, the machine for one c
 class Costs:
     """Cycles that the kernel works, by what it does."""
 
-    __slots__ = ("fault", "space_switch", "system_call", "transfer", "word")
+    __slots__ = (
+        "creation",
+        "fault",
+        "mapping",
+        "space_switch",
+        "system_call",
+        "transfer",
+        "word",
+    )
 
     def __init__(
         self,
@@ -20,9 +28,13 @@ class Costs:
         word: int = 1,
         space_switch: int = 500,
         fault: int = 300,
+        mapping: int = 100,
+        creation: int = 1500,
     ) -> None:
         self.system_call = system_call  # entry and exit
         self.transfer = transfer  # finding the partner and waking it
         self.word = word  # each message register
         self.space_switch = space_switch  # another address space runs next
         self.fault = fault  # entry and exit of a page fault or exception
+        self.mapping = mapping  # each page or capability that is mapped or unmapped
+        self.creation = creation  # making or deleting an object

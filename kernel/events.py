@@ -24,22 +24,43 @@ class Fate(IntEnum):
     STUCK = 2  # no exception handler: it blocks for ever (ABI 5.2)
 
 
+class Firing(IntEnum):
+    """What became of an interrupt."""
+
+    DELIVERED = 0  # a thread waited for it
+    QUEUED = 1  # until its thread receives
+    COALESCED = 2  # one is queued already
+    PENDING = 3  # until a thread is bound
+
+
 class Transfer(NamedTuple):
     """A message reached a thread; `error` is what the receiver was told, 0 if it is whole."""
 
     cycle: int
     position: int
-    sender: int  # 0: the kernel itself
+    sender: int  # a thread or an IRQ; 0: the kernel itself
     receiver: int
     operation: int  # operation bits of the sender's call (ABI 1.3)
     via: int  # the gate that it came through; 0: a thread or reply capability
     tag: int  # as the receiver sees it
     label: int
     error: int
-    sender_ip: int  # of the instruction after the sender's system call
+    sender_ip: int  # of the instruction after the sender's system call; 0 of an IRQ
     receiver_ip: int
     payload: bytes  # the counted words, as sent and as delivered
     overwritten: bytes  # what the receiver held in exactly those words
+
+
+class Items(NamedTuple):
+    """The typed items of the message that the Transfer just before tells of."""
+
+    cycle: int
+    position: int
+    sender: int
+    receiver: int
+    first: int  # the message register of the first item
+    items: tuple[int, ...]  # as sent, two words each
+    results: tuple[int, ...]  # what the receiver then has in the same registers
 
 
 class Failure(NamedTuple):
@@ -63,11 +84,76 @@ class Invocation(NamedTuple):
     operation: int
     target: int
     tag: int  # as sent
-    words: tuple[int, ...]  # as sent
+    words: tuple[int, ...]  # as sent, with the items behind the counted ones
     result: int  # the tag that came back
-    answer: tuple[int, ...]  # the counted words that came back
+    answer: tuple[int, ...]  # the words that came back, counted in the tag or not
     old: tuple[int, ...]  # what those words held before
     ip: int
+
+
+class Waiting(NamedTuple):
+    """A thread invoked a kernel object and waits for it to answer.
+
+    What ends it is an `Awoken`, or a `Failure` that names the object.
+    """
+
+    cycle: int
+    position: int
+    thread: int
+    operation: int
+    target: int
+    tag: int  # as sent
+    words: tuple[int, ...]  # as sent
+    ip: int
+
+
+class Awoken(NamedTuple):
+    """What a thread waited for at a kernel object has come; no word of its UTCB changed."""
+
+    cycle: int
+    position: int
+    thread: int
+    target: int
+    result: int  # the tag that came back
+    ip: int
+
+
+class Interrupt(NamedTuple):
+    """An IRQ object was triggered, by a guest, another object or from outside."""
+
+    cycle: int
+    position: int
+    irq: int
+    firing: Firing
+
+
+class Named(NamedTuple):
+    """A guest gave an object a name; `name` is bytes of the guest's."""
+
+    cycle: int
+    position: int
+    thread: int
+    target: int
+    name: bytes
+    ip: int
+
+
+class Created(NamedTuple):
+    """A factory made an object."""
+
+    cycle: int
+    position: int
+    thread: int
+    target: int  # the new object
+    kind: str
+
+
+class Deleted(NamedTuple):
+    """An object came to its end; its number is never used again."""
+
+    cycle: int
+    position: int
+    target: int
 
 
 class Refused(NamedTuple):
@@ -108,6 +194,18 @@ class Exception_(NamedTuple):
     fate: Fate
 
 
+class Resumption(NamedTuple):
+    """A thread's pager or handler has answered, or cannot; words of its UTCB came back."""
+
+    cycle: int
+    position: int
+    thread: int
+    tag: int  # of the answer
+    error: int  # of the kernel's call, 0 if there was an answer
+    words: tuple[int, ...]  # BDR, BR0, BR1 and after a page fault MR0, MR1
+    old: tuple[int, ...]  # what those words held before they came back
+
+
 class Switch(NamedTuple):
     """Another thread runs than before; 0 is nobody."""
 
@@ -136,7 +234,23 @@ class End(NamedTuple):
 
 
 Event: TypeAlias = (
-    Transfer | Failure | Invocation | Refused | Fault | Exception_ | Switch | Log | End
+    Transfer
+    | Items
+    | Failure
+    | Invocation
+    | Waiting
+    | Awoken
+    | Interrupt
+    | Named
+    | Created
+    | Deleted
+    | Refused
+    | Fault
+    | Exception_
+    | Resumption
+    | Switch
+    | Log
+    | End
 )
 
 

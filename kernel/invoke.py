@@ -9,7 +9,18 @@ below: object and protocol to function.
 from collections.abc import Callable
 from typing import Any
 
-from kernel import abi, control, log, utcb
+from kernel import (
+    abi,
+    control,
+    debugger,
+    factory,
+    icu,
+    irq,
+    log,
+    semaphore,
+    task,
+    utcb,
+)
 from kernel.abi import (
     CAP_OPERATION,
     CAP_REPLY_BIT,
@@ -28,21 +39,26 @@ from kernel.abi import (
     Rights,
 )
 from kernel.errors import GuestFault
-from kernel.events import Invocation, Refused
-from kernel.ipc import begin, bind, fail, take_reply, wait_on_self
+from kernel.events import Invocation, Refused, Waiting
+from kernel.fault import intercept
+from kernel.ipc import begin, bind, fail, take_reply, wait_after, wait_at
 from kernel.objects import (
     IMPLICIT,
     RECEIVING,
+    Debugger,
     Factory,
     Gate,
+    Icu,
+    Irq,
     Log,
     Object,
     SchedulerObject,
+    Semaphore,
     Task,
     Thread,
 )
 from kernel.port import LABEL, SELECTOR, TAG
-from kernel.request import Answer, NoReply, Request
+from kernel.request import Answer, NoReply, Request, Waits
 from kernel.state import Kernel
 
 _SELF_RIGHTS = int(Rights.W | Rights.S)
@@ -50,6 +66,8 @@ _SELF_RIGHTS = int(Rights.W | Rights.S)
 
 def invoke(kernel: Kernel, thread: Thread) -> None:
     """Do the system call that `thread` trapped with; on return somebody may run, or nobody."""
+    if thread.alien and intercept(kernel, thread):
+        return
     # Compiled, the block in a variable costs more than to look for it each time.
     selector = thread.registers[SELECTOR]
     operation = selector & CAP_OPERATION
@@ -103,15 +121,18 @@ def invoke(kernel: Kernel, thread: Thread) -> None:
     elif isinstance(target, Thread) and protocol != kernel.thread_label:
         begin(kernel, thread, target, label=thread.registers[LABEL], rights=rights, via=0)
         return
+    elif isinstance(target, Irq) and not operation & OP_SEND:
+        begin(kernel, thread, target, label=0, rights=rights, via=0)
+        return
     _invoke_object(kernel, thread, target, rights)
 
 
 def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) -> None:
     tag = abi.decode_tag(thread.tag, bits=kernel.arch.bits)
     request = Request(thread, rights, tag)
-    sent = thread.utcb.load_words(tag.words)
+    sent = thread.utcb.load_words(min(tag.words + 2 * tag.items, utcb.MR_COUNT))
     old: tuple[int, ...] = ()
-    answer: Answer | NoReply
+    answer: Answer | NoReply | Waits
     try:
         answer = _serve(kernel, target, request)
     except GuestFault as fault:
@@ -120,16 +141,39 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
         answer = Answer(-fault.error)
         if isinstance(fault.error, IpcError):
             fail(kernel, thread, fault.error)
+            thread.registers[TAG] = TAG_ERROR  # whatever the phase
             return
     context = thread.context
+    if isinstance(answer, Waits):
+        assert isinstance(target, Semaphore), "one waits at semaphores only"
+        if kernel.recorder is not None:
+            kernel.recorder.record(
+                Waiting(
+                    kernel.machine.now,
+                    kernel.machine.instructions,
+                    thread.number,
+                    thread.operation,
+                    target.number,
+                    thread.tag,
+                    sent,
+                    kernel.machine.call_site(context),
+                )
+            )
+        wait_at(kernel, thread, target)
+        return
     wants = thread.operation & OP_RECV
     words: tuple[int, ...] = ()
     if isinstance(answer, Answer) and wants:
-        words = answer.words
+        words = answer.words if answer.item is None else (*answer.words, answer.item)
         old = thread.utcb.load_words(len(words))
         for k, value in enumerate(words):
             thread.utcb.store(k, value)
-        context.tag = abi.encode_tag(answer.label, words=len(words), bits=kernel.arch.bits)
+        context.tag = abi.encode_tag(
+            answer.label,
+            words=len(answer.words) if answer.counted else 0,
+            items=int(answer.item is not None),
+            bits=kernel.arch.bits,
+        )
     if kernel.recorder is not None:
         kernel.recorder.record(
             Invocation(
@@ -146,11 +190,14 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
                 kernel.machine.call_site(context),
             )
         )
-    if isinstance(answer, NoReply) and wants:
-        wait_on_self(kernel, thread)
+    if isinstance(answer, NoReply):
+        if wants:
+            wait_after(kernel, thread, answer.source)
+        if answer.woken is not None:
+            kernel.scheduler.wake(answer.woken, kernel.machine.now)
 
 
-def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply:
+def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply | Waits:
     if not request.caller.operation & OP_SEND:
         raise GuestFault(Errno.EINVAL)
     for kind, protocol, serve in _TABLE:
@@ -160,30 +207,6 @@ def _serve(kernel: Kernel, target: Object, request: Request) -> Answer | NoReply
     if known and not isinstance(target, Gate):
         raise GuestFault(Errno.EBADPROTO)
     raise GuestFault(Errno.EBADPROTO, refused=f"protocol of a {target.kind}")
-
-
-def _task(kernel: Kernel, task: Task, request: Request) -> Answer:
-    if request.opcode() != abi.TASK_CAP_INFO:
-        raise GuestFault(Errno.ENOSYS, refused=f"task operation {request.opcode()}")
-    request.require_words(2)
-    first = _cap_at(task, request.word(1))
-    if request.tag.words == 2:
-        return Answer(int(first is not None))
-    second = _cap_at(task, request.word(2))
-    return Answer(int(first is second))
-
-
-def _cap_at(task: Task, selector: int) -> Object | None:
-    if selector & CAP_SPECIAL:
-        return None
-    cap = task.caps.get(selector >> CAP_SHIFT)
-    return cap.object if cap is not None else None
-
-
-def _factory(kernel: Kernel, factory: Factory, request: Request) -> Answer:
-    request.require_words(1)
-    kind = request.word(0)
-    raise GuestFault(Errno.ENODEV, refused=f"make an object of type {kind:#x}")
 
 
 def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
@@ -201,20 +224,42 @@ def _gate(kernel: Kernel, gate: Gate, request: Request) -> Answer:
             return Answer()
         case abi.GATE_GET_INFO:
             return Answer(0, (gate.label,))
+        case abi.GATE_DEC_REFCNT:
+            return _forgo(kernel, gate, request)
         case opcode:
             raise GuestFault(Errno.ENOSYS, refused=f"gate operation {opcode}")
 
 
+def _forgo(kernel: Kernel, gate: Gate, request: Request) -> Answer:
+    # The server gives up so many references; how many are left is the answer.  The gate
+    # ends with the next counted capability that goes when there are none.
+    request.require_words(2)
+    left = kernel.references.get(gate.number, 0) - request.word(1)
+    if left < 0:
+        raise GuestFault(Errno.EINVAL)
+    kernel.references[gate.number] = left
+    return Answer(0, (left,))
+
+
 # Functions are called with the kind of object that their row names.
 _TABLE: tuple[
-    tuple[type, Protocol, Callable[[Kernel, Any, Request], Answer | NoReply]], ...
+    tuple[type, Protocol, Callable[[Kernel, Any, Request], Answer | NoReply | Waits]], ...
 ] = (
     (Thread, Protocol.THREAD, control.invoke_thread),
     (Log, Protocol.LOG, log.invoke),
     (SchedulerObject, Protocol.SCHEDULER, control.invoke_scheduler),
-    (Task, Protocol.TASK, _task),
-    (Factory, Protocol.FACTORY, _factory),
+    (Task, Protocol.TASK, task.invoke),
+    (Factory, Protocol.FACTORY, factory.invoke),
     (Gate, Protocol.KOBJECT, _gate),
+    (Irq, Protocol.IRQ, irq.invoke),
+    (Irq, Protocol.IRQ_SENDER, irq.invoke_sender),
+    (Irq, Protocol.KOBJECT, irq.invoke_endpoint),
+    (Semaphore, Protocol.SEMAPHORE, semaphore.invoke),
+    (Semaphore, Protocol.IRQ, semaphore.invoke_irq),
+    (Icu, Protocol.IRQ, icu.invoke),
+    (Log, Protocol.IRQ, icu.invoke),
+    (SchedulerObject, Protocol.IRQ, icu.invoke),
+    (Debugger, Protocol.DEBUGGER, debugger.invoke),
 )
 
 

@@ -1,7 +1,7 @@
 cimport cython
 
 from kernel.message cimport Utcb
-from kernel.objects cimport Gate, Task, Thread
+from kernel.objects cimport Gate, Irq, Semaphore, Task, Thread
 from kernel.recorder cimport Recorder
 from kernel.scheduler cimport Scheduler
 from kernel.state cimport Kernel
@@ -12,6 +12,8 @@ cdef int CAP_REPLY_BIT, CAP_SHIFT, CAP_SPECIAL, TIMEOUT_NEVER, TIMEOUT_ZERO
 cdef unsigned long long TAG_ERROR, TAG_ITEMS, TAG_ITEMS_SHIFT, TAG_SCHEDULE, TAG_WORDS
 cdef int ERROR_WORD, MR_COUNT, _YIELD
 cdef int LABEL, SELECTOR, TAG, TIMEOUT
+cdef int IN_EXCEPTION, NO_FAULT, NO_TRIGGER, BDR, BDR_ACCEPT_FPU
+cdef unsigned long long TAG_TRANSFER_FPU
 cdef long long NEVER
 
 
@@ -21,7 +23,7 @@ cpdef begin(
 )
 cpdef fail(Kernel kernel, Thread thread, int error)
 cpdef expire(Kernel kernel, Thread thread)
-cpdef expire_until(Kernel kernel, long long now)
+cpdef expire_until(Kernel kernel, long long until)
 
 @cython.locals(task=Task, other=Thread)
 cpdef drop_reply(Thread caller)
@@ -30,7 +32,8 @@ cpdef cancel_timeout(Kernel kernel, Thread thread)
 @cython.locals(slot=cython.int)
 cdef bint _choose_reply_slot(Kernel kernel, Thread thread, unsigned long long selector)
 cdef _queue(Kernel kernel, Thread thread, target)
-cdef _insert(list senders, Thread thread)
+@cython.locals(place=cython.Py_ssize_t)
+cdef _insert(list senders, sender, int priority)
 cdef _leave_queue(Thread thread)
 
 @cython.locals(deadline=cython.longlong)
@@ -40,17 +43,18 @@ cdef bint _arm(Kernel kernel, Thread thread, int code)
     tag=cython.ulonglong, count=cython.Py_ssize_t, error=cython.int, recorder=Recorder
 )
 cdef bint _transfer(Kernel kernel, Thread sender, Thread receiver)
-cdef bint _copy_items(Kernel kernel, Thread sender, Thread receiver)
 
 @cython.locals(slot=cython.int, task=Task, lost=Thread)
 cdef _give_reply(Thread caller, Thread receiver)
 cdef _after_send(Kernel kernel, Thread thread, Thread receiver)
 
 @cython.locals(
-    scheduler=Scheduler, sender=Thread, partner=Thread, code=cython.int, donates=cython.bint
+    scheduler=Scheduler, partner=Thread, code=cython.int, donates=cython.bint
 )
 cdef _receive(Kernel kernel, Thread thread, Thread receiver)
 
 @cython.locals(senders=list)
-cdef Thread _eligible(Thread receiver)
-cdef _pull(Kernel kernel, Thread receiver, Thread sender)
+cdef _eligible(Thread receiver)
+
+@cython.locals(sender=Thread)
+cdef _pull(Kernel kernel, Thread receiver, first)

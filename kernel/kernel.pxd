@@ -12,6 +12,7 @@ cdef int EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 @cython.locals(
     scheduler=Scheduler,
     timeouts=list,
+    arrivals=list,
     thread=Thread,
     now=cython.longlong,
     deadline=cython.longlong,
@@ -20,3 +21,6 @@ cdef int EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 cpdef run(Kernel kernel, long long until)
 cdef _switch(Kernel kernel, Thread thread)
 cdef _charge(Kernel kernel)
+@cython.locals(arrivals=list)
+cdef _meet_deadlines(Kernel kernel, long long now)
+cdef _tell_time(Kernel kernel)

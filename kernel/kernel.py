@@ -1,18 +1,24 @@
 """The kernel's loop: run somebody until it traps, do what it asks, choose who is next.
 
 Rule 1: cycles of kernel work are charged here and nowhere else.
-Rule 2: at one cycle the budget comes first, then timeouts by cycle and thread number,
-then the time slice.  A trap that passes a deadline is handled first; the machine sees that
-the deadline has passed before anything else runs.
+Rule 2: at one cycle the budget comes first, then timeouts by thread number, then interrupts
+from outside by IRQ number, then the time slice.  A trap that passes deadlines is handled
+first; the machine sees that they have passed before anything else runs, and timeouts and
+interrupts are handled in the order of their cycles.
+Rule 3: the clock of the kernel info page is set when the kernel is left: after a trap or
+deadline of the run, not where `until` happens to cut it.
 """
 
 from kernel.events import End, Outcome
-from kernel.fault import exception, page_fault
+from kernel.fault import exception, page_fault, settle
 from kernel.invoke import invoke
 from kernel.ipc import expire, expire_until
+from kernel.irq import arrive
+from kernel.lifetime import reap
 from kernel.objects import Thread
 from kernel.port import EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 from kernel.state import Kernel
+from kernel.timeout import microseconds_of
 
 
 def run(kernel: Kernel, until: int) -> Outcome:
@@ -25,6 +31,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
     execute, charge = machine.run, machine.charge
     scheduler = kernel.scheduler
     timeouts = kernel.timeouts
+    arrivals = kernel.arrivals
     while True:
         thread = scheduler.current
         if thread is None:
@@ -32,21 +39,32 @@ def run(kernel: Kernel, until: int) -> Outcome:
             now = machine.now
             thread = scheduler.pick(now)
             if thread is None:
-                if now >= until or not timeouts:
+                if now >= until or not (timeouts or arrivals):
                     return _outcome(kernel, Outcome.BUDGET if now >= until else Outcome.IDLE)
-                machine.advance(min(timeouts[0][0], until))
-                expire_until(kernel, machine.now)
+                deadline = timeouts[0][0] if timeouts else until
+                if arrivals and arrivals[0][0] < deadline:
+                    deadline = arrivals[0][0]
+                machine.advance(min(deadline, until))
+                kernel.idle += machine.now - now
+                _meet_deadlines(kernel, machine.now)
                 continue
         if thread.expired:
             expire(kernel, thread)
         if thread.number != kernel.running:
             _switch(kernel, thread)
+        if thread.fault or thread.trigger:
+            settle(kernel, thread)
+            continue
         deadline = min(until, scheduler.slice_end)
         if timeouts and timeouts[0][0] < deadline:
             deadline = timeouts[0][0]
+        if arrivals and arrivals[0][0] < deadline:
+            deadline = arrivals[0][0]
         if kernel.cost:
             charge(kernel.cost)
             kernel.cost = 0
+        if kernel.kip_frame and kernel.clock_due:
+            _tell_time(kernel)
         trap = execute(thread.context, deadline)
         if trap == SYSTEM_CALL:
             invoke(kernel, thread)
@@ -58,10 +76,14 @@ def run(kernel: Kernel, until: int) -> Outcome:
             now = machine.now
             if now >= until:
                 return _outcome(kernel, Outcome.BUDGET)
-            expire_until(kernel, now)
+            kernel.clock_due = True
+            _meet_deadlines(kernel, now)
             if now >= scheduler.slice_end:
                 scheduler.rotate(now)
             continue
+        if kernel.doomed:
+            reap(kernel)
+        kernel.clock_due = True
         probe = kernel.probe
         if probe is not None and scheduler.current is not None and probe.choose("preempt", 2):
             _charge(kernel)
@@ -77,6 +99,24 @@ def end(kernel: Kernel, outcome: Outcome) -> None:
 
 def _outcome(kernel: Kernel, outcome: Outcome) -> Outcome:
     return Outcome.FAULT if kernel.faults else outcome
+
+
+def _meet_deadlines(kernel: Kernel, now: int) -> None:
+    arrivals = kernel.arrivals
+    while arrivals and arrivals[0][0] <= now:
+        expire_until(kernel, arrivals[0][0])
+        arrive(kernel)
+    expire_until(kernel, now)
+
+
+def _tell_time(kernel: Kernel) -> None:
+    # Only a new microsecond is worth a store.
+    kernel.clock_due = False
+    machine = kernel.machine
+    microseconds = microseconds_of(machine.now, cpu_khz=machine.cpu_khz)
+    if microseconds != kernel.clock_told:
+        kernel.clock_told = microseconds
+        machine.store_clock(microseconds)
 
 
 def _charge(kernel: Kernel) -> None:

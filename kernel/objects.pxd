@@ -6,7 +6,8 @@ from kernel.message cimport Utcb
 
 cdef class Task:
     cdef public int number
-    cdef public dict caps, pages, reply_slots
+    cdef public dict caps, pages, ku_pages, reply_slots
+    cdef public object quota
     cdef public list reply_pages
     cdef public int utcbs
 
@@ -19,8 +20,12 @@ cdef class Thread:
     cdef public Utcb utcb
     cdef public unsigned long long utcb_address, utcb_frame
     cdef public unsigned long long pager, handler
+    cdef public object deletion_irq
+    cdef public int fault, trigger
+    cdef public tuple saved
+    cdef public bint alien, allowed
     cdef public int priority
-    cdef public long long slice_left
+    cdef public long long slice_left, quantum
     cdef public bint queued
     cdef public int state
     cdef public object target, partner, source
@@ -35,6 +40,7 @@ cdef class Thread:
     cdef public unsigned long long tag, label
     cdef public int rights, via
 
+    cpdef bint is_bound(self)
     cpdef bint is_runnable(self)
     cpdef bint waits_for(self, Thread sender)
 
@@ -42,10 +48,26 @@ cdef class Thread:
 cdef class Gate:
     cdef public int number
     cdef public Thread thread
+    cdef public bint orphaned
     cdef public unsigned long long label
     cdef public list senders
+
+
+cdef class Irq:
+    cdef public int number, queue_priority
+    cdef public Thread thread
+    cdef public unsigned long long label
+    cdef public bint pending, queued
+    cdef public object pin_of
+
+
+cdef class Semaphore:
+    cdef public int number
+    cdef public unsigned long long counter
+    cdef public list waiters
 
 
 cdef class Capability:
     cdef public object object
     cdef public int rights
+    cdef public bint counted

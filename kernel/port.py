@@ -49,6 +49,31 @@ class Context(Protocol):
     error: int
     vector: int
 
+    @property
+    def cycles(self) -> int:
+        """Cycles that it ran, those of its traps included."""
+
+    def store_descriptor(self, number: int, descriptor: int) -> None:
+        """Set one of its own segment descriptors, from 0; data at user level, or absent.
+
+        A segment register that has it loaded keeps what it had.
+        """
+
+    def finish_call(self) -> None:
+        """Give `tag` and `label` to the guest now: they may be changed like any register."""
+
+    def load_register(self, name: str) -> int:
+        """Load a register by its lower-case name: general, flags, segment or segment base."""
+
+    def store_register(self, name: str, value: int) -> None:
+        """Store a register; of the flags and segments only what a program may have."""
+
+    def copy_fpu(self, source: Any) -> None:
+        """Take over x87 and SSE registers of another context."""
+
+    def store_segment_base(self, segment: str, base: int) -> None:
+        """Set the base of ``fs`` or ``gs`` and its selector to 0."""
+
 
 C = TypeVar("C", bound=Context)
 
@@ -80,17 +105,34 @@ class MachineOf(Protocol[C]):
     def advance(self, until: int) -> None:
         """Let time pass up to `until`: nothing could run."""
 
-    def create_space(self, number: int) -> None:
-        """Make an empty address space."""
+    def create_space(self, number: int) -> bool:
+        """Make an empty address space; false, and nothing is made, without room for tables."""
 
     def destroy_space(self, number: int) -> None:
         """Forget an address space; no context may use it any more."""
 
-    def map(self, space: int, address: int, frame: int, rights: int) -> None:
-        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4)."""
+    def map(self, space: int, address: int, frame: int, rights: int) -> bool:
+        """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4).
+
+        The same frame keeps its accessed flags.  False, and nothing is mapped, without
+        room for tables; never so where a page is mapped already.
+        """
 
     def unmap(self, space: int, address: int) -> None:
         """Take the page at `address` away."""
+
+    def accessed(self, space: int, address: int) -> int:
+        """Tell whether a mapped page was read (R) and written (W) since its flags were set.
+
+        Only accesses by programs count.
+        """
+
+    def set_accessed(self, space: int, address: int, flags: int) -> None:
+        """Let `accessed` say `flags` until a program adds to them."""
+
+    @property
+    def user_end(self) -> int:
+        """The first address that no space can map."""
 
     def create_context(
         self, number: int, *, space: int, ip: int, sp: int, thread_base: int
@@ -108,6 +150,15 @@ class MachineOf(Protocol[C]):
 
     def words(self, frame: int, count: int) -> memoryview:
         """View `count` machine words at physical address `frame`; writes go to the guest."""
+
+    def place_clock(self, address: int) -> None:
+        """Say where `store_clock` stores: 8 bytes at a physical address, aligned."""
+
+    def store_clock(self, value: int) -> None:
+        """Store 64 bits that change often, maybe in a page that also has code.
+
+        No translation is dropped for it, unless somebody ran these very bytes.
+        """
 
     @property
     def frames(self) -> range:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from kernel import abi
 from kernel.abi import Errno, Tag
 from kernel.errors import GuestFault
-from kernel.objects import Capability, Thread
+from kernel.flexpage import Kind, decode
+from kernel.objects import Capability, Irq, Thread
 
 
 class Request(NamedTuple):
@@ -42,31 +43,38 @@ class Request(NamedTuple):
         place = self.tag.words + 2 * index
         if index >= self.tag.items or place + 2 > 63:
             raise GuestFault(Errno.EINVAL)
-        if self.word(place) & ITEM_KIND != ITEM_MAP or not is_object_page(self.word(place + 1)):
+        fpage = decode(self.word(place + 1))
+        if not self.word(place) & abi.ITEM_MAP or fpage.kind != Kind.OBJECT:
             raise GuestFault(Errno.EINVAL)
-        cap = self.caller.task.caps.get(self.word(place + 1) >> abi.CAP_SHIFT)
+        cap = self.caller.task.caps.get(fpage.base)
         if cap is None:
             raise GuestFault(Errno.EINVAL)
         return cap
 
 
 class Answer(NamedTuple):
-    """A result label with the words of the reply."""
+    """A result label with the words of the reply.
+
+    The tag counts the words unless `counted` is false, as the log's answer to a read (ABI 6.9).
+    `item` is the first word of an item behind them; its second one keeps what it held.
+    """
 
     label: int = 0
     words: tuple[int, ...] = ()
+    counted: bool = True
+    item: int | None = None
 
 
 class NoReply(NamedTuple):
-    """The object does not reply; a receive phase that was asked for begins (ABI 6)."""
+    """The object does not reply; a receive phase that was asked for begins (ABI 6).
+
+    A closed one is from `source`, or from the caller itself if that is None.  `woken` became
+    ready and is to be scheduled when the receive phase is settled.
+    """
+
+    source: Irq | None = None
+    woken: Thread | None = None
 
 
-ITEM_KIND = 0xC
-ITEM_MAP = 8
-_PAGE_TYPE = 0x30
-_PAGE_OBJECT = 0x30
-
-
-def is_object_page(fpage: int) -> bool:
-    """Answer whether a flexpage names objects (ABI 4.9)."""
-    return fpage & _PAGE_TYPE == _PAGE_OBJECT
+class Waits(NamedTuple):
+    """The object answers later; the caller waits at it."""

@@ -16,5 +16,7 @@ cdef class Scheduler:
     cpdef block(self)
     cpdef Thread pick(self, long long now)
     cpdef rotate(self, long long now)
+    cpdef forget(self, Thread thread)
+    cpdef disown(self, Thread thread)
     cdef _displace(self)
     cdef _run(self, Thread thread, long long now)

@@ -79,26 +79,51 @@ class Scheduler:
         """End the running time slice: the current thread goes to the back of its level."""
         owner = self.owner
         assert owner is not None, "a time slice that ends belongs to a thread"
-        owner.slice_left = self.slice
-        self.slice_end = now + self.slice
+        owner.slice_left = owner.quantum or self.slice
+        self.slice_end = now + owner.slice_left
         current = self.current
         if current is not None:
             self.current = None
             self.enqueue(current, front=False)
 
-    def reprioritise(self, thread: Thread, priority: int) -> None:
-        """Give a thread another priority; a queued one moves to the front of its new level."""
+    def reprioritise(self, thread: Thread, priority: int, now: int) -> None:
+        """Give a thread another priority.
+
+        A ready one is treated as if it had just become ready.  If the running scheduling
+        context got a lower one, those that are above it now go first.
+        """
         queued = thread.queued
         self.remove(thread)
         thread.priority = priority
         if queued:
-            self.enqueue(thread, front=True)
+            self.wake(thread, now)
+        elif thread is self.owner and self._above(priority):
+            self._displace()
+            self.current = None
+
+    def apportion(self, thread: Thread, quantum: int, now: int) -> None:
+        """Give a thread time slices of `quantum` cycles, or of the usual length if it is 0.
+
+        A new one begins at once.
+        """
+        thread.quantum = quantum
+        thread.slice_left = quantum
+        if thread is self.owner:
+            self.slice_end = now + (quantum or self.slice)
 
     def forget(self, thread: Thread) -> None:
         """A thread stops for good: it neither runs nor waits to run."""
         self.remove(thread)
         if self.current is thread:
             self.current = None
+
+    def disown(self, thread: Thread) -> None:
+        """A thread is deleted: whoever runs on its scheduling context has to be chosen anew."""
+        self.forget(thread)
+        if self.owner is thread:
+            self._displace()
+            self.current = None
+            self.owner = None
 
     def _displace(self) -> None:
         # The one who ran stays ready if it can; the others are where they should be.
@@ -113,4 +138,7 @@ class Scheduler:
             if owner is not None:
                 owner.slice_left = max(self.slice_end - now, 0)
             self.owner = thread
-            self.slice_end = now + (thread.slice_left or self.slice)
+            self.slice_end = now + (thread.slice_left or thread.quantum or self.slice)
+
+    def _above(self, priority: int) -> bool:
+        return any(self.levels[level] for level in range(priority + 1, self.highest + 1))

@@ -10,8 +10,12 @@ cdef class Kernel:
     cdef public long long cost
     cdef public unsigned long long kobject_label, thread_label
     cdef public int number, running, space, faults
-    cdef public object logged, frame, shared_frame
-    cdef public dict objects
-    cdef public list timeouts
+    cdef public object logged, frame, clock_told, input, names
+    cdef public unsigned long long kip_frame
+    cdef public bint clock_due
+    cdef public long long idle
+    cdef public list arrivals
+    cdef public dict objects, threads, holders, references, charges, doomed
+    cdef public list timeouts, shared_free
     cdef public Scheduler scheduler
     cdef public object log, factory, scheduler_object

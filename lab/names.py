@@ -22,15 +22,25 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the objects of one run are called, and which program a thread runs."""
+    """What the objects of one run are called, and which program a thread runs.
+
+    The scenario's names come first; what it does not name has the name that a guest gave it.
+    """
 
     arch: Arch
     objects: dict[int, str] = field(default_factory=dict)
+    given: dict[int, str] = field(default_factory=dict)  # by guests
+    owners: dict[int, int] = field(default_factory=dict)  # task numbers, by thread number
     images: dict[int, Image] = field(default_factory=dict)  # by thread number
 
     def of(self, number: int) -> str:
-        """Name an object; one that has no name is called by its number."""
-        return self.objects.get(number, f"#{number}")
+        """Name an object: one that has no name is called by its number, a thread TASK.#n."""
+        name = self.objects.get(number) or self.given.get(number)
+        if name:
+            return name
+        if number in self.owners:
+            return f"{self.of(self.owners[number])}.#{number}"
+        return f"#{number}"
 
     def place(self, thread: int, address: int) -> Place:
         """Find what `address` means in the program of a thread."""

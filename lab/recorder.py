@@ -2,9 +2,21 @@
 
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import TypeGuard
 
 from kernel.abi import ARCHES, TAG_WORDS
-from kernel.events import Event, Exception_, Fault, Invocation, Log, Refused, Transfer
+from kernel.events import (
+    Event,
+    Exception_,
+    Fate,
+    Fault,
+    Invocation,
+    Log,
+    Named,
+    Refused,
+    Transfer,
+    Waiting,
+)
 from kernel.message import Utcb
 from kernel.objects import Thread
 from kernel.port import LABEL, TAG
@@ -32,7 +44,7 @@ class RunRecorder(Recorder):
     """Takes the events of one run in, in bounded memory, and passes them on.
 
     `messages` counts completed transfers into a thread, `invocations` those of kernel
-    objects; `refused` has the first of `refusals`.
+    objects; `refused` has the first of `refusals`.  `given` is what guests called objects.
     """
 
     __slots__ = (
@@ -46,6 +58,7 @@ class RunRecorder(Recorder):
         "_previous",
         "_word",
         "faults",
+        "given",
         "identity",
         "invocations",
         "listener",
@@ -65,6 +78,7 @@ class RunRecorder(Recorder):
         self.faults: list[Fault | Exception_] = []
         self.refused: list[Refused] = []
         self.refusals = 0
+        self.given: dict[int, str] = {}  # by object number
         self._log = bytearray()
         self._hash = blake2b(identity.encode(), digest_size=HASH_SIZE)
         self._word = ARCHES[identity.arch].word
@@ -184,8 +198,10 @@ class RunRecorder(Recorder):
         self._hashed = self._end
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, Invocation):
+        if isinstance(event, Invocation | Waiting):
             self.invocations += 1
+        elif isinstance(event, Named):
+            self.given[event.target] = event.name.decode(errors="backslashreplace")
         elif isinstance(event, Log):
             if len(self._log) <= CONSOLE_LIMIT:
                 self._log += event.data
@@ -195,5 +211,9 @@ class RunRecorder(Recorder):
             self.refusals += 1
             if len(self.refused) < _MOST_REPORTS:
                 self.refused.append(event)
-        elif isinstance(event, Fault | Exception_) and len(self.faults) < _MOST_REPORTS:
+        elif _is_unhandled(event) and len(self.faults) < _MOST_REPORTS:
             self.faults.append(event)
+
+
+def _is_unhandled(event: Event) -> TypeGuard[Fault | Exception_]:
+    return isinstance(event, Fault | Exception_) and event.fate is not Fate.HANDLED

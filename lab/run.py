@@ -40,6 +40,7 @@ def run_scenario(
     places = _places(scenario, images)
     recorder = RunRecorder(identify(scenario, images))
     system = boot(scenario, images, recorder=recorder)
+    recorder.given = system.names.given
     if listener is not None:
         recorder.listener = partial(listener, system.names)
     try:

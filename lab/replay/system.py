@@ -12,16 +12,20 @@ from emu.machine import Machine, MachineConfig
 from guest.errors import GuestError
 from guest.image import Image, Segment, resolve
 from guest.load import load_images
-from guest.scenario import CapKind, CapSpec, Scenario, TaskSpec, ThreadSpec
+from guest.scenario import CapKind, CapSpec, IrqSpec, Scenario, TaskSpec, ThreadSpec
+from kernel import abi, kip
 from kernel.abi import PAGE_SIZE, Page
 from kernel.errors import UsageError
-from kernel.objects import Capability, Object, Task, Thread
+from kernel.irq import bind, schedule
+from kernel.objects import Capability, Irq, Object, Task, Thread
 from kernel.port import Probe
 from kernel.recorder import Recorder
 from kernel.state import Kernel
 from lab.names import Names
 from lab.trace.format import Identity
 
+PAGER_RIGHTS = abi.Rights.W | abi.Rights.S | abi.Rights.R
+_CLIENT_SHIFT = 4  # as sigma0 numbers its clients (ABI 8.1): the low bits are for rights
 STACKS_END = 0x8000_0000  # the first thread's stack ends here, others lie below
 GUARD = PAGE_SIZE  # unmapped between two stacks
 CPU_KHZ = 1_000_000
@@ -79,7 +83,6 @@ def boot(
 
     Raises GuestError if the programs do not fit the scenario or the machine.
     """
-    _check_served(scenario)
     if machine is None:
         machine = Machine(configure(scenario))
     kernel = Kernel(machine, scenario.arch, recorder=recorder, probe=probe)
@@ -103,20 +106,6 @@ def configure(scenario: Scenario) -> MachineConfig:
     )
 
 
-def _check_served(scenario: Scenario) -> None:
-    # What the format knows and this kernel does not have yet is refused, not ignored.
-    file = str(scenario.path)
-    for key, wanted in (("irq", scenario.irqs), ("semaphore", scenario.semaphores)):
-        if wanted:
-            raise GuestError(f"{key} objects are not served yet", file=file, key=key)
-    for thread in scenario.threads:
-        for key, value in (("pager", thread.pager), ("handler", thread.handler)):
-            if value is not None:
-                raise GuestError(
-                    f"a {key} is not served yet", file=file, key=f"{thread.key}.{key}"
-                )
-
-
 class _Builder:
     """Builds a scene; in phases, since capabilities may name what comes later in the file."""
 
@@ -130,6 +119,13 @@ class _Builder:
         self.tasks: dict[str, Task] = {}
         self.threads: dict[str, Thread] = {}
         self.gates: dict[str, Object] = {}
+        self.irqs: dict[str, Irq] = {}
+        self.semaphores: dict[str, Object] = {}
+        self.single: dict[CapKind, Object] = {  # objects of which there is one
+            CapKind.LOG: kernel.log,
+            CapKind.FACTORY: kernel.factory,
+            CapKind.SCHEDULER: kernel.scheduler_object,
+        }
         self.names = Names(kernel.arch)
 
     def build(self) -> None:
@@ -145,13 +141,71 @@ class _Builder:
             made = kernel.create_gate(self.threads[gate.thread], gate.label)
             self.gates[gate.name] = made
             named[made.number] = gate.name
+        for irq in self.scenario.irqs:
+            self._build_irq(irq)
+        for name in self.scenario.semaphores:
+            semaphore = kernel.create_semaphore()
+            self.semaphores[name] = semaphore
+            named[semaphore.number] = name
+        for spec in self.scenario.tasks:
+            self._give_pagers(spec)
+        # A character of the kernel's text is a byte.
+        kernel.input = self.scenario.console_input.decode("latin-1")
         for spec in self.scenario.tasks:
             for cap in spec.caps:
-                self.tasks[spec.name].caps[cap.index] = Capability(
-                    self._object(cap), int(cap.rights)
-                )
+                made_cap = Capability(self._object(cap), int(cap.rights))
+                kernel.insert_cap(self.tasks[spec.name], cap.index, made_cap)
         for thread in self.threads.values():
             kernel.start(thread)
+
+    def _give_pagers(self, spec: TaskSpec) -> None:
+        # A task reaches each of its pagers and handlers through a gate of its own, which
+        # tells whose fault it is; the first thread's pager is at the initial capability.
+        task = self.tasks[spec.name]
+        arch = self.kernel.arch
+        label = (self.scenario.tasks.index(spec) + 1) << _CLIENT_SHIFT
+        known: dict[str, int] = {}
+        last = arch.cap_limit
+        for thread in spec.threads:
+            for name in (thread.pager, thread.handler):
+                if name is None or name in known:
+                    continue
+                if thread is spec.threads[0] and name == thread.pager:
+                    index = abi.CAP_PAGER
+                else:
+                    index = last = last - 1
+                gate = self.kernel.create_gate(self.threads[name], label)
+                task.caps[index] = Capability(gate, int(PAGER_RIGHTS))
+                self.names.objects[gate.number] = f"{spec.name}@{name}"
+                known[name] = index
+            made = self.threads[thread.full_name]
+            made.pager = known[thread.pager] if thread.pager else 0
+            made.handler = known[thread.handler] if thread.handler else 0
+
+    def _build_irq(self, spec: IrqSpec) -> None:
+        irq = self.kernel.create_irq()
+        self.irqs[spec.name] = irq
+        self.names.objects[irq.number] = spec.name
+        if spec.thread is not None:
+            bind(self.kernel, irq, self.threads[spec.thread], spec.label)
+        for cycle in spec.at:
+            schedule(self.kernel, irq, cycle)
+
+    def _map_kip(self, spec: TaskSpec, task: Task) -> None:
+        kernel = self.kernel
+        address = kernel.arch.kip
+        if address in task.pages or address in task.ku_pages:
+            raise GuestError(
+                f"something else is mapped at {address:#x} already",
+                file=str(self.scenario.path),
+                key=f"{spec.threads[0].key}.kip",
+            )
+        if not kernel.kip_frame:
+            machine = self.machine
+            kernel.create_kip(
+                kip.describe(kernel.arch, cpu_khz=machine.cpu_khz, ram=self.scenario.ram)
+            )
+        kernel.map_kip(task)
 
     def _build_task(self, spec: TaskSpec) -> None:
         image = self.images[spec.name]
@@ -172,6 +226,8 @@ class _Builder:
                 self.kernel.map(task, page, self.kernel.allocate_frame(), Page.R | Page.W)
             self._build_thread(task, thread, image, end)
             end = base - GUARD
+        if spec.kip:
+            self._map_kip(spec, task)
 
     def _build_thread(
         self, task: Task, thread: ThreadSpec, image: Image, stack_end: int
@@ -201,7 +257,7 @@ class _Builder:
                     frame = self.kernel.allocate_frame()
                     self.kernel.map(task, page, frame, int(segment.rights))
                 if data:
-                    self.machine.write_physical(task.pages[page][0] + offset, data)
+                    self.machine.write_physical(task.pages[page].frame + offset, data)
         return set(task.pages)
 
     def _object(self, cap: CapSpec) -> Object:
@@ -212,14 +268,21 @@ class _Builder:
                 return self.threads[cap.name]
             case CapKind.TASK:
                 return self.tasks[cap.name]
-            case CapKind.LOG:
-                return self.kernel.log
-            case CapKind.FACTORY:
-                return self.kernel.factory
-            case CapKind.SCHEDULER:
-                return self.kernel.scheduler_object
-            case CapKind.IRQ | CapKind.SEMAPHORE:
-                raise AssertionError("refused before the scene is built")
+            case CapKind.IRQ:
+                return self.irqs[cap.name]
+            case CapKind.SEMAPHORE:
+                return self.semaphores[cap.name]
+            case kind:
+                return self._only(kind)
+
+    def _only(self, kind: CapKind) -> Object:
+        # Those that no scenario must have are made when one asks for them.
+        if kind not in self.single:
+            kernel = self.kernel
+            made = kernel.create_icu() if kind is CapKind.ICU else kernel.create_debugger()
+            self.single[kind] = made
+            self.names.objects[made.number] = kind.value
+        return self.single[kind]
 
 
 def _pages(segment: Segment) -> Iterator[tuple[int, int, bytes]]:

@@ -16,21 +16,30 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from kernel.events import (
+    Awoken,
+    Created,
+    Deleted,
     End,
     Event,
     Exception_,
     Failure,
     Fate,
     Fault,
+    Firing,
+    Interrupt,
     Invocation,
+    Items,
     Log,
+    Named,
     Outcome,
     Refused,
+    Resumption,
     Switch,
     Transfer,
+    Waiting,
 )
 
-TRACE_VERSION = 2
+TRACE_VERSION = 3
 
 HASH_SIZE = 16  # bytes: BLAKE2b-128
 TRANSFER = 1  # kinds of records
@@ -101,6 +110,14 @@ KINDS: dict[type[Event], int] = {
     Log: 7,
     End: 8,
     Refused: 9,
+    Waiting: 10,
+    Awoken: 11,
+    Interrupt: 12,
+    Named: 13,
+    Items: 14,
+    Created: 15,
+    Deleted: 16,
+    Resumption: 17,
 }
 _BY_KIND: dict[int, Any] = {number: kind for kind, number in KINDS.items()}
 
@@ -147,7 +164,12 @@ class _Reader:
 
 
 _SIGNED = frozenset(("protocol",))  # every other number has no sign
-_CONVERTERS: dict[type, Callable[[int], object]] = {int: int, Fate: Fate, Outcome: Outcome}
+_CONVERTERS: dict[type, Callable[[int], object]] = {
+    int: int,
+    Fate: Fate,
+    Firing: Firing,
+    Outcome: Outcome,
+}
 
 
 def _text(text: str) -> bytes:

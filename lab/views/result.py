@@ -131,7 +131,7 @@ def _summary(run: Run) -> Text:
 
 _HEX = ("tag", "label", "result", "address", "ip", "sender_ip", "receiver_ip")
 _PAYLOADS = ("payload", "overwritten")
-_WORDS = ("words", "old", "answer")
+_WORDS = ("words", "old", "answer", "items", "results")
 _OBJECTS = ("sender", "receiver", "thread", "target", "via", "previous", "next")
 
 

@@ -12,17 +12,26 @@ from rich.text import Text
 from kernel import abi, utcb
 from kernel.abi import Arch
 from kernel.events import (
+    Awoken,
+    Created,
+    Deleted,
     End,
     Event,
     Exception_,
     Failure,
     Fate,
     Fault,
+    Firing,
+    Interrupt,
     Invocation,
+    Items,
     Log,
+    Named,
     Refused,
+    Resumption,
     Switch,
     Transfer,
+    Waiting,
     words_of,
 )
 from lab.names import Names
@@ -46,6 +55,12 @@ _VECTORS = {
     16: "x87 error",
     17: "alignment check",
     19: "SIMD error",
+}
+_FIRINGS = {
+    Firing.DELIVERED: "its thread waited for it",
+    Firing.QUEUED: "queued at its thread",
+    Firing.COALESCED: "one is queued already",
+    Firing.PENDING: "pending, since no thread is bound",
 }
 _ERRORS = {error.value: error.name.lower().replace("_", " ") for error in abi.IpcError}
 
@@ -109,6 +124,28 @@ def _describe(event: Event, names: Names) -> Iterator[Text]:
             yield _at("at", names, event.thread, event.ip)
         case Invocation():
             yield from _invocation(event, names)
+        case Waiting():
+            yield from _waiting(event, names)
+        case Awoken():
+            yield _head(names.of(event.thread), f"goes on: {names.of(event.target)} came")
+            yield Text(f"result {event.result:#x}: {describe_tag(event.result, names.arch)}")
+            yield _at("at", names, event.thread, event.ip)
+        case Interrupt():
+            yield _head(names.of(event.irq), f"interrupt: {_FIRINGS[event.firing]}")
+        case Items():
+            yield from _items(event, names)
+        case Created():
+            made = f"makes {names.of(event.target)}, a new {event.kind}"
+            yield _head(names.of(event.thread), made)
+        case Deleted():
+            yield _head(names.of(event.target), "is deleted")
+        case Named():
+            given = decode_console(event.name)
+            # By its number: it may be called this name already.
+            name = names.objects.get(event.target, f"#{event.target}")
+            yield _head(names.of(event.thread), f"names {name}: ").append(
+                repr(given), style="green"
+            )
         case Refused():
             yield _head(names.of(event.thread), "asked for what is not served: ").append(
                 event.reason, style="red"
@@ -131,6 +168,8 @@ def _describe(event: Event, names: Names) -> Iterator[Text]:
                 style="red",
             )
             yield _at("at", names, event.thread, event.ip)
+        case Resumption():
+            yield from _resumption(event, names)
         case Switch():
             yield Text(f"{names.of(event.next)} runs", style="dim")
         case Log():
@@ -138,6 +177,20 @@ def _describe(event: Event, names: Names) -> Iterator[Text]:
             yield _head(names.of(event.thread), "log: ").append(repr(text), style="green")
         case End():
             yield Text(f"end: {event.outcome.name.lower()}", style="bold")
+
+
+def _resumption(event: Resumption, names: Names) -> Iterator[Text]:
+    if event.error:
+        what = f"the kernel's call failed: error {event.error}, {_ERRORS[event.error]}"
+    else:
+        what = f"was answered: {describe_tag(event.tag, names.arch)}"
+    yield _head(names.of(event.thread), what)
+    digits = names.arch.word * 2
+    for register, word, old in zip(_RESTORED, event.words, event.old, strict=False):
+        yield Text(f"{register:<6} {word:#0{digits + 2}x} comes back, was {old:#x}")
+
+
+_RESTORED = ("bdr", "br[0]", "br[1]", "mr[0]", "mr[1]")
 
 
 def _transfer(event: Transfer, names: Names) -> Iterator[Text]:
@@ -150,7 +203,7 @@ def _transfer(event: Transfer, names: Names) -> Iterator[Text]:
     )
     if event.error:
         yield Text(f"error {event.error}, {_ERRORS[event.error]}", style="red")
-    if event.sender:
+    if event.sender_ip:
         yield _at("from", names, event.sender, event.sender_ip)
     yield _at("to", names, event.receiver, event.receiver_ip)
     sent = words_of(event.payload, names.arch.word)
@@ -160,6 +213,16 @@ def _transfer(event: Transfer, names: Names) -> Iterator[Text]:
         for k, (new, old) in enumerate(zip(sent, held, strict=True))
     ]
     yield from _words(("", f"{sender} sent", f"{receiver} had", f"{receiver} has"), rows)
+
+
+def _items(event: Items, names: Names) -> Iterator[Text]:
+    sender, receiver = names.of(event.sender), names.of(event.receiver)
+    yield _head(f"{sender} → {receiver}", _count(len(event.items) // 2, "item"))
+    rows = [
+        (utcb.name_of(event.first + k), f"{sent:#x}", f"{result:#x}")
+        for k, (sent, result) in enumerate(zip(event.items, event.results, strict=True))
+    ]
+    yield from _words(("", f"{sender} sent", f"{receiver} has"), rows)
 
 
 def _invocation(event: Invocation, names: Names) -> Iterator[Text]:
@@ -178,6 +241,15 @@ def _invocation(event: Invocation, names: Names) -> Iterator[Text]:
     yield from _words(("", "answered", "had", "has"), rows_back)
 
 
+def _waiting(event: Waiting, names: Names) -> Iterator[Text]:
+    operation = abi.OPERATIONS.get(event.operation, hex(event.operation))
+    yield _head(names.of(event.thread), f"{operation} to {names.of(event.target)}, waits")
+    yield Text(f"tag {event.tag:#x}: {describe_tag(event.tag, names.arch)}")
+    yield _at("at", names, event.thread, event.ip)
+    rows = [(utcb.name_of(k), f"{word:#x}") for k, word in enumerate(event.words)]
+    yield from _words(("", "sent"), rows)
+
+
 def _words(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[Text]:
     """Line up a table of words; a word that was lost under another one is yellow."""
     if not rows:
@@ -187,7 +259,7 @@ def _words(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[T
     yield Text(line, style="dim")
     for row in rows:
         text = Text()
-        overwritten = len(row) > 2 and row[2] not in ("0x0", row[3])
+        overwritten = len(row) > 3 and row[2] not in ("0x0", row[3])
         for k, (cell, width) in enumerate(zip(row, widths, strict=True)):
             style = "bold yellow" if k == 2 and overwritten else ""
             text.append("  " if k else "").append(f"{cell:>{width}}", style=style)

@@ -1,10 +1,13 @@
 """CPU states are values: whoever hosts them, they are whole and apart."""
 
+import math
+import struct
+
 import pytest
 
 from emu.errors import NoSuchNumberError, NoSuchRegisterError
 from emu.machine import Machine
-from emu.traps import SYSTEM_CALL
+from emu.traps import EXCEPTION, SYSTEM_CALL
 from tests.emu.rig import ARCHES, CODE, DATA, STACK, assemble, config, map_all, rig
 
 CALL = {"amd64": "syscall", "ia32": "int 0x30"}
@@ -101,3 +104,64 @@ def test_numbers_are_checked() -> None:
     machine.destroy_space(1)
     with pytest.raises(NoSuchNumberError, match="no context 1"):
         machine.context(1)
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_the_fpu_can_be_taken_over(arch: str) -> None:
+    word = "r" if arch == "amd64" else "e"
+    program = f"""
+        mov {word}ax, {DATA}
+        fninit
+        fld1
+        fldpi
+        movups xmm3, [{word}ax]
+        int3
+        fstp qword ptr [{word}ax + 32]
+        fstp qword ptr [{word}ax + 40]
+        movups [{word}ax + 48], xmm3
+        int3
+    """
+    it = rig(arch, program)
+    it.machine.write(1, DATA, bytes(range(16)))
+    assert it.run() == EXCEPTION
+    other = it.machine.create_context(2, space=1, ip=it.context.ip, sp=STACK, thread_base=0)
+    other.store_register(f"{word}ax", DATA)
+
+    other.copy_fpu(it.context)
+
+    assert it.machine.run(other, 1_000_000) == EXCEPTION
+    pi, one = struct.unpack("<2d", it.machine.read(1, DATA + 32, 16))
+    assert (pi, one) == (math.pi, 1.0)
+    assert it.machine.read(1, DATA + 48, 16) == bytes(range(16))
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_finished_call_leaves_its_results_in_registers(arch: str) -> None:
+    it = rig(arch, "syscall; nop; nop; nop" if arch == "amd64" else "int 0x30; nop; nop; nop")
+    assert it.run() == SYSTEM_CALL
+    it.context.tag, it.context.label = 7, 8
+
+    it.context.finish_call()
+
+    names = ("rax", "rsi") if arch == "amd64" else ("eax", "esi")
+    assert [it.context.load_register(name) for name in names] == [7, 8]
+    it.context.store_register(names[0], 9)
+    it.machine.step(it.context, 1_000_000)
+    assert it.context.load_register(names[0]) == 9
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_selectors_are_registers_too(arch: str) -> None:
+    it = rig(arch, "nop")
+    names = ("cs", "ss", "ds", "fs")
+    expected = [0x2B, 0x23, 0, 0] if arch == "amd64" else [0x1B, 0x23, 0x23, 0x43]
+    assert [it.context.load_register(name) for name in names] == expected
+
+
+@pytest.mark.parametrize("selector", [0, 0x23, 0xDEAD, 0xFFF8, 0x08, 0x2B])
+def test_a_selector_that_cannot_be_loaded_becomes_null(selector: int) -> None:
+    it = rig("ia32", "nop")
+    it.context.store_register("gs", selector)
+    assert it.context.load_register("gs") in (0, selector)
+    if selector == 0x23:
+        assert it.context.load_register("gs") == 0x23

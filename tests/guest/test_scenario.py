@@ -235,7 +235,7 @@ def test_absent_keys_have_their_defaults() -> None:
         (
             'ima = "x"',
             'task[0].ima: unknown key (did you mean "image"?): expected one of name, thread, '
-            "image, priority, stack, pager, handler, caps, thread",
+            "image, priority, stack, pager, handler, caps, kip, thread",
         ),
         ("priority = 256", "task[0].priority: expected a number from 1 to 255, found 256"),
         ("priority = true", "task[0].priority: expected a number from 1 to 255, found true"),
@@ -259,7 +259,7 @@ def test_absent_keys_have_their_defaults() -> None:
         (
             'caps = { 0x21 = "gat:x" }',
             'task[0].caps.0x21: unknown kind "gat" (did you mean "gate"?): expected one of '
-            "gate, thread, task, irq, semaphore, log, factory, scheduler",
+            "gate, thread, task, irq, semaphore, log, factory, scheduler, icu, debugger",
         ),
         (
             'caps = { 0x21 = "log/rx" }',
@@ -338,7 +338,7 @@ def test_absent_keys_have_their_defaults() -> None:
         (
             "[[gates]]",
             'gates: unknown key (did you mean "gate"?): expected one of title, arch, cycles, '
-            "ram, task, gate, irq, semaphore, functions, expect, library",
+            "ram, task, gate, irq, semaphore, functions, expect, library, console",
         ),
         (
             "[[task.thread]]\n"

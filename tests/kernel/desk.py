@@ -87,6 +87,7 @@ class DeskContext:
     registers: memoryview = field(default_factory=lambda: memoryview(bytearray(32)).cast("Q"))
     ip: int = 0x1000
     sp: int = 0x8000
+    space: int = 0
     flags: int = 0x202
     address: int = 0
     error: int = 0
@@ -95,6 +96,34 @@ class DeskContext:
     started: bool = False
     utcb: Utcb | None = None
     work: int = 0
+    cycles: int = 0
+    descriptors: dict[int, int] = field(default_factory=dict)
+    bases: dict[str, int] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
+    fpu: int = 0
+
+    def store_descriptor(self, number: int, descriptor: int) -> None:
+        self.descriptors[number] = descriptor
+
+    def finish_call(self) -> None:
+        pass
+
+    def load_register(self, name: str) -> int:
+        if name in ("rip", "eip"):
+            return self.ip
+        return self.stored.get(name, 0)
+
+    def store_register(self, name: str, value: int) -> None:
+        if name in ("rip", "eip"):
+            self.ip = value
+        else:
+            self.stored[name] = value
+
+    def copy_fpu(self, source: "DeskContext") -> None:
+        self.fpu = source.fpu
+
+    def store_segment_base(self, segment: str, base: int) -> None:
+        self.bases[segment] = base
 
     tag = _Register(port.TAG)
     selector = _Register(port.SELECTOR)
@@ -109,12 +138,26 @@ class DeskMachine:
     instructions: int = 0
     cpu_khz: int = 1_000_000
     frames: range = range(0, 1 << 20, abi.PAGE_SIZE)
-    shared_frames: range = range(0, 1 << 20, abi.PAGE_SIZE)
-    memory: bytearray = field(default_factory=lambda: bytearray(1 << 20))
+    shared_frames: range = range(1 << 20, 2 << 20, abi.PAGE_SIZE)
+    memory: bytearray = field(default_factory=lambda: bytearray(2 << 20))
     contexts: dict[int, DeskContext] = field(default_factory=dict)
+    entries: dict[int, Guest] = field(default_factory=dict)  # programs by where they start
     spaces: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    touched: dict[tuple[int, int], int] = field(default_factory=dict)  # accessed flags
+    table_pages: int = 1 << 20  # how many pages page tables have room for
+    clock: int = -1
+
+    @property
+    def user_end(self) -> int:
+        return self.arch.user_end - abi.PAGE_SIZE
 
     def run(self, context: DeskContext, deadline: int) -> int:
+        started = self.now
+        trap = self._run(context, deadline)
+        context.cycles += self.now - started
+        return trap
+
+    def _run(self, context: DeskContext, deadline: int) -> int:
         while True:
             if context.work:
                 step = min(context.work, deadline - self.now)
@@ -145,6 +188,8 @@ class DeskMachine:
 
     def _next(self, context: DeskContext) -> Step | None:
         if context.guest is None:
+            context.guest = self.entries.pop(context.ip, None)
+        if context.guest is None:
             return None
         try:
             if not context.started:
@@ -169,22 +214,49 @@ class DeskMachine:
     def advance(self, until: int) -> None:
         self.now = max(self.now, until)
 
-    def create_space(self, number: int) -> None:
+    def create_space(self, number: int) -> bool:
+        assert number not in self.spaces
         self.spaces[number] = {}
+        return True
 
     def destroy_space(self, number: int) -> None:
+        assert not any(context.space == number for context in self.contexts.values())
         del self.spaces[number]
 
-    def map(self, space: int, address: int, frame: int, rights: int) -> None:
-        self.spaces[space][address] = (frame, rights)
+    def map(self, space: int, address: int, frame: int, rights: int) -> bool:
+        pages = self.spaces[space]
+        assert frame in self.frames or frame in self.shared_frames
+        assert 0 <= address < self.user_end
+        assert address % abi.PAGE_SIZE == 0
+        assert 0 < rights < 8
+        if address not in pages and not self.table_pages:
+            return False
+        if pages.get(address, (frame, 0))[0] != frame:
+            self.touched.pop((space, address), None)
+        self.table_pages -= address not in pages
+        pages[address] = (frame, rights)
+        return True
 
     def unmap(self, space: int, address: int) -> None:
         del self.spaces[space][address]
+        self.touched.pop((space, address), None)
+        self.table_pages += 1
+
+    def accessed(self, space: int, address: int) -> int:
+        assert address in self.spaces[space]
+        return self.touched.get((space, address), 0)
+
+    def set_accessed(self, space: int, address: int, flags: int) -> None:
+        assert address in self.spaces[space]
+        self.touched[space, address] = flags
 
     def create_context(
         self, number: int, *, space: int, ip: int, sp: int, thread_base: int
     ) -> DeskContext:
-        self.contexts[number] = DeskContext(ip=ip, sp=sp)
+        at = thread_base - 63 * self.arch.word
+        frame, _ = self.spaces[space][at & -abi.PAGE_SIZE]
+        message = Utcb(self.words(frame + at % abi.PAGE_SIZE, 128))
+        self.contexts[number] = DeskContext(ip=ip, sp=sp, space=space, utcb=message)
         return self.contexts[number]
 
     def context(self, number: int) -> DeskContext:
@@ -195,6 +267,12 @@ class DeskMachine:
 
     def destroy_context(self, number: int) -> None:
         del self.contexts[number]
+
+    def place_clock(self, address: int) -> None:
+        self.clock = address
+
+    def store_clock(self, value: int) -> None:
+        self.memory[self.clock : self.clock + 8] = value.to_bytes(8, "little")
 
     def words(self, frame: int, count: int) -> memoryview:
         size = count * self.arch.word
@@ -256,7 +334,6 @@ class Desk:
         """Make a thread whose program is given later, when its partners have numbers."""
         owner = task if task is not None else self.task()
         thread = self.kernel.create_thread(owner, ip=0x1000, sp=0x8000, priority=priority)
-        self.machine.contexts[thread.number].utcb = thread.utcb
         self.kernel.start(thread)
         return thread
 
@@ -264,11 +341,13 @@ class Desk:
         self.guest(thread, self._script(thread.number, steps))
 
     def guest(self, thread: Thread, guest: Guest) -> None:
-        self.machine.contexts[thread.number].guest = guest
+        context = self.machine.contexts[thread.number]
+        context.guest = guest
+        context.started = False
 
     def cap(self, thread: Thread, index: int, target: Object, rights: int = ALL_RIGHTS) -> int:
         """Give a thread's task a capability; the selector comes back."""
-        thread.task.caps[index] = Capability(target, rights)
+        self.kernel.insert_cap(thread.task, index, Capability(target, rights))
         return index << abi.CAP_SHIFT
 
     def gate(self, thread: Thread | None, label: int) -> Gate:

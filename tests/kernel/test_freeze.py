@@ -91,5 +91,5 @@ def test_what_is_no_frozen_kernel_is_refused(data: bytes) -> None:
 
 def test_a_frozen_kernel_is_plain_json() -> None:
     state = json.loads(freeze(scene().kernel))
-    assert state["version"] == 1
+    assert state["version"] == 2
     assert state["kinds"]["1"] == "Log"

@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernel import abi, timeout
+from kernel import abi
 from kernel.abi import AMD64, IA32, Arch
-from kernel.objects import DEAD, READY, RECEIVING, SENDING, STUCK, Gate, Thread
 from tests.kernel.desk import Desk, PageFault, Step, SysCall, Trap, Work
+from tests.kernel.invariants import check_invariants
 
 OPERATIONS = st.integers(0, 15)
 INDICES = st.sampled_from([0, 1, 2, 3, 4, 5, 7, 0x20, 0x21, 0x22, 0x23, 0x99, 0xFFFFF])
@@ -67,40 +67,6 @@ def narrow(step: Step, arch: Arch) -> Step:
     mask = arch.mask
     words = tuple(word & mask for word in step.words)
     return SysCall(step.selector & mask, step.tag, step.label & mask, step.timeout, words)
-
-
-def check_invariants(desk: Desk) -> None:
-    kernel = desk.kernel
-    threads = [o for o in kernel.objects.values() if isinstance(o, Thread)]
-    queues = [o.senders for o in kernel.objects.values() if isinstance(o, (Thread, Gate))]
-    ready = [thread for level in kernel.scheduler.levels for thread in level]
-    for thread in threads:
-        places = sum(queue.count(thread) for queue in queues)
-        assert places == (1 if thread.state == SENDING else 0)
-        if thread.state == SENDING:
-            assert thread.target is not None
-            assert thread in thread.target.senders
-        assert ready.count(thread) == int(thread.queued)
-        if thread.queued or kernel.scheduler.current is thread:
-            assert thread.is_runnable()
-        elif thread.is_runnable():
-            raise AssertionError("a thread that could run is nowhere")
-        pending = [entry for entry in kernel.timeouts if entry[1] == thread.number]
-        expected = (
-            [] if thread.deadline == timeout.NEVER else [(thread.deadline, thread.number)]
-        )
-        assert pending == expected
-        if expected:
-            assert thread.state in (SENDING, RECEIVING)
-        assert thread.state in (READY, SENDING, RECEIVING, STUCK, DEAD)
-        slots = [t.reply for t in threads if t.reply is thread]
-        tasks = {other.task.number: other.task for other in threads}.values()
-        explicit = [reply for task in tasks for reply in task.reply_slots.values()]
-        slots += [reply for reply in explicit if reply is thread]
-        assert len(slots) == (0 if thread.replier is None else 1)
-        assert thread.utcb.load(63) == thread.utcb_address
-    assert kernel.timeouts == sorted(kernel.timeouts)
-    assert not any(kernel.scheduler.levels[kernel.scheduler.highest + 1 :])
 
 
 @given(

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from guest.scenario import load_scenario
 from kernel.events import (
+    Created,
+    Deleted,
     End,
     Event,
     Exception_,
@@ -17,6 +19,7 @@ from kernel.events import (
     Fate,
     Fault,
     Invocation,
+    Items,
     Log,
     Outcome,
     Refused,
@@ -54,6 +57,9 @@ EVENTS: list[Event] = [
     Switch(1, 2, 3, 4),
     Log(1, 2, 3, b"hello\n", 9),
     End(1, 2, Outcome.IDLE),
+    Items(1, 2, 3, 4, 5, (8, 9), (10, 11)),
+    Created(1, 2, 3, 4, "gate"),
+    Deleted(1, 2, 3),
 ]
 REFUSED = Refused(1, 2, 3, 4, -11, 6, (7,), "reason", 8)
 
@@ -92,6 +98,8 @@ def test_every_field_is_encoded(event: Any) -> None:
             other: object = (*value, 1)
         elif isinstance(value, bytes):
             other = value + bytes(8)
+        elif isinstance(value, str):
+            other = value + "s"
         elif isinstance(value, (Outcome, Fate)):
             other = type(value)((value + 1) % 3)
         else:
@@ -107,7 +115,7 @@ def test_what_was_encoded_is_decoded(event: Event) -> None:
     assert type(again) is type(event)
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=40), st.integers(0, 12))
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=40), st.integers(0, 16))
 def test_decoding_nonsense_is_a_value_error(words: list[int], kind: int) -> None:
     words[0] = kind | len(words) << 8
     for word in (4, 8):
