@@ -90,6 +90,13 @@ class Image:
             line if segment is not None and segment is self.segment_at(line.address) else None
         )
 
+    def scopes_at(self, address: int) -> tuple[int, ...]:
+        """Give the inlined calls that the code at `address` belongs to, the outermost first.
+
+        They are numbers, indices of `scopes`.
+        """
+        return ()
+
     def segment_at(self, address: int) -> Segment | None:
         """Find the segment that `address` lies in."""
         position = bisect_right(self.segments, address, key=attrgetter("address"))

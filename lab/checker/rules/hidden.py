@@ -1,0 +1,32 @@
+"""hidden-ipc: a system call while words of a message are still unread; a note."""
+
+from lab.checker.candidate import Candidate, Candidates
+from lab.checker.finding import Rule
+from lab.checker.lives import Turn
+from lab.checker.shadow import Shadow
+
+
+def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
+    """Look at a system call that is about to be done."""
+    where = turn.call.where
+    message = shadow.innermost(where)
+    if message is None or message.is_open or not turn.is_below(message.depth, message.chain):
+        return
+    unread = message.read.find(0)
+    if unread < 0 or not any(message.read):
+        return
+    word = shadow.word
+    first = unread // word * word
+    candidates.add(
+        Candidate(
+            Rule.HIDDEN_IPC,
+            turn.thread,
+            turn.call.position,
+            where,
+            first,
+            message.delivered - first,
+            is_call=True,
+            is_note=True,
+            message=message,
+        )
+    )

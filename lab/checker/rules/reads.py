@@ -1,0 +1,315 @@
+"""stale-read, beyond-count, unbalanced-restore, dangling-pointer, word-lost-unread.
+
+All look at a read of message registers, and at who wrote what is read there.
+"""
+
+from kernel.utcb import MR_COUNT
+from lab.checker.candidate import Candidate, Candidates, Row
+from lab.checker.finding import Rule
+from lab.checker.lives import Store, Turn
+from lab.checker.shadow import Shadow, Writer
+from lab.checker.stream import Access, Where
+
+_TABLE = 16  # rows, at most
+
+
+def check(candidates: Candidates, shadow: Shadow, access: Access) -> None:
+    """Look at a read of the thread's own message registers, and enter that it was done."""
+    is_bulk = shadow.note_run(access)
+    start, end = access.offset, min(access.offset + access.size, shadow.limit)
+    if is_bulk:
+        message = shadow.innermost(access.where)
+        if message is not None and message.saved is None:
+            message.saved = access.where
+    for first, last, writer in shadow.runs(start, end):
+        found = _judge(shadow, access, first, last, writer)
+        if found is None:
+            continue
+        found.is_bulk = is_bulk
+        found = candidates.add(found)
+        if not is_bulk:
+            shadow.bulk.append(found)
+
+
+def _judge(
+    shadow: Shadow, access: Access, first: int, last: int, writer: Writer
+) -> Candidate | None:
+    where = access.where
+    message = shadow.innermost(where)
+    if message is not None and first >= message.delivered and message.peer is not None:
+        if first in message.peer.uncounted:
+            return _uncounted(access, first, last, message)
+    if isinstance(writer, Store):
+        origin = writer.returns
+        if origin is None or (
+            isinstance(origin, Turn)
+            and not origin.is_alive
+            and message is not None
+            and origin.number < message.number
+            and first < message.delivered
+        ):
+            return _stored(shadow, access, first, last, writer, message)
+        if isinstance(origin, Store):
+            return _stored(shadow, access, first, last, origin, message)
+        writer = origin
+    if isinstance(writer, Turn):
+        return _delivered(shadow, access, first, last, writer, message)
+    if message is not None and first >= message.delivered:
+        return _beyond(shadow, access, first, last, message)
+    return None
+
+
+def _delivered(
+    shadow: Shadow,
+    access: Access,
+    first: int,
+    last: int,
+    writer: Turn,
+    message: Turn | None,
+) -> Candidate | None:
+    where = access.where
+    if writer.is_alive and (writer.is_open or writer.includes(where)):
+        return _alive(shadow, access, first, last, writer, message)
+    if message is None:
+        return _of_nobody(shadow, access, first, last, writer)
+    if first < message.delivered:
+        if writer.number < message.number:
+            return None
+        return _stale(shadow, access, first, last, message, writer, is_delivery=True)
+    if writer.number < message.number:
+        return _beyond(shadow, access, first, last, message)
+    return _of_nobody(shadow, access, first, last, writer)
+
+
+def _alive(
+    shadow: Shadow,
+    access: Access,
+    first: int,
+    last: int,
+    writer: Turn,
+    message: Turn | None,
+) -> Candidate | None:
+    """Judge a read of what a live message brought."""
+    where = access.where
+    outer = _outer(shadow, where, writer, first)
+    if writer.is_open:
+        if outer is not None and not any(outer.read[first:last]):
+            found = _stale(shadow, access, first, last, outer, writer, is_delivery=True)
+            found.is_open = True
+            return found
+        shadow.use(writer, where, access.position)
+        message = writer
+    stop = min(last, writer.delivered)
+    was_read = any(writer.read[first:stop])
+    if first < stop:
+        writer.read[first:stop] = b"\1" * (stop - first)
+    if outer is not None and not any(outer.read[first : min(last, outer.delivered)]):
+        found = _stale(shadow, access, first, last, outer, writer, is_delivery=True)
+        found.rule = Rule.WORD_LOST_UNREAD
+        found.is_note = True
+        return found
+    if message is not None and message is not writer:
+        # A call of the same frame came in between, and its reply did not reach this word.
+        if not message.is_kernel and message.sender and writer.number < message.number:
+            return _intact(shadow, access, first, last, writer, message, was_read=was_read)
+        return None
+    nested = writer.nested
+    if nested is not None and _left_a_mark(shadow, nested):
+        return _intact(shadow, access, first, last, writer, nested, was_read=was_read)
+    return None
+
+
+def _stored(
+    shadow: Shadow,
+    access: Access,
+    first: int,
+    last: int,
+    store: Store,
+    message: Turn | None,
+) -> Candidate | None:
+    """Judge a read of what an instruction stored."""
+    turn = store.turn
+    if turn is None or turn.is_open or turn.includes(access.where):
+        return None  # one's own
+    if message is None or first >= message.delivered or turn.number < message.number:
+        return None
+    return _stale(shadow, access, first, last, message, turn, is_delivery=False)
+
+
+def _outer(shadow: Shadow, where: Where, inner: Turn, offset: int) -> Turn | None:
+    for turn in reversed(shadow.turns):
+        if (
+            turn.number < inner.number
+            and turn.received
+            and not turn.is_open
+            and turn.delivered > offset
+            and turn.includes(where)
+        ):
+            return turn
+    return None
+
+
+def _left_a_mark(shadow: Shadow, turn: Turn) -> bool:
+    """Whether anything that a turn wrote is still there, and was not put back."""
+    for writer in set(shadow.writers[: shadow.limit]):
+        if writer is turn:
+            return True
+        if isinstance(writer, Store) and writer.returns is None and writer.turn is turn:
+            return True
+    return False
+
+
+def _stale(
+    shadow: Shadow,
+    access: Access,
+    first: int,
+    last: int,
+    message: Turn,
+    clobber: Turn,
+    *,
+    is_delivery: bool,
+) -> Candidate:
+    last = min(last, message.delivered)
+    expected = message.payload[first:last]
+    actual = bytes(shadow.memory[first:last])
+    rule = Rule.STALE_READ
+    checks: dict[str, str] = {}
+    if message.put_back >= 2 * shadow.word:
+        checks["restore"] = "some words were put back after the call, this one was not"
+        rule = Rule.UNBALANCED_RESTORE
+    elif message.saved is not None and message.saved.depth > access.where.depth:
+        checks["restore"] = "the words were saved before the call and never put back"
+        rule = Rule.UNBALANCED_RESTORE
+    return Candidate(
+        rule,
+        access.thread,
+        access.position,
+        access.where,
+        first,
+        last - first,
+        expected=expected,
+        actual=actual,
+        message=message,
+        clobber=clobber,
+        stores=_stores(shadow, clobber, first, last),
+        is_delivery=is_delivery,
+        was_read=any(message.read[first:last]),
+        rows=table(shadow, message, first),
+        checks=checks,
+    )
+
+
+def _intact(
+    shadow: Shadow,
+    access: Access,
+    first: int,
+    last: int,
+    message: Turn,
+    nested: Turn,
+    *,
+    was_read: bool,
+) -> Candidate | None:
+    last = min(last, message.delivered)
+    value = bytes(shadow.memory[first:last])
+    if last <= first or value != message.payload[first:last]:
+        return None
+    return Candidate(
+        Rule.STALE_READ,
+        access.thread,
+        access.position,
+        access.where,
+        first,
+        last - first,
+        expected=value,
+        actual=value,
+        message=message,
+        clobber=nested,
+        was_read=was_read,
+        rows=table(shadow, message, first),
+        checks={"overwritten": "no: the call in between had too few words"},
+    )
+
+
+def _beyond(shadow: Shadow, access: Access, first: int, last: int, message: Turn) -> Candidate:
+    return Candidate(
+        Rule.BEYOND_COUNT,
+        access.thread,
+        access.position,
+        access.where,
+        first,
+        last - first,
+        actual=bytes(shadow.memory[first:last]),
+        message=message,
+        rows=table(shadow, message, first),
+    )
+
+
+def _uncounted(access: Access, first: int, last: int, message: Turn) -> Candidate:
+    peer = message.peer
+    assert peer is not None
+    return Candidate(
+        Rule.COUNT_MISMATCH,
+        peer.thread,
+        peer.call.position,
+        peer.call.where,
+        first,
+        last - first,
+        is_call=True,
+        message=message,
+        stores=(peer.uncounted[first],),
+        receiver=message.thread,
+    )
+
+
+def _of_nobody(
+    shadow: Shadow, access: Access, first: int, last: int, writer: Turn
+) -> Candidate | None:
+    """Judge a read of what a dead message brought, where no live one has brought anything."""
+    before = writer.old[first:last]
+    if len(before) != last - first:
+        return None
+    return Candidate(
+        Rule.DANGLING_POINTER,
+        access.thread,
+        access.position,
+        access.where,
+        first,
+        last - first,
+        expected=before,
+        actual=bytes(shadow.memory[first:last]),
+        clobber=writer,
+        stores=_stores(shadow, writer, first, last),
+        is_delivery=True,
+        rows=table(shadow, writer, first),
+    )
+
+
+def _stores(shadow: Shadow, turn: Turn, first: int, last: int) -> tuple[Store, ...]:
+    return tuple(
+        store
+        for store in turn.stores
+        if store.offset < last and store.offset + store.size > first
+    )
+
+
+def table(shadow: Shadow, message: Turn, offset: int) -> tuple[Row, ...]:
+    """Show the words around an offset as they are now."""
+    word = shadow.word
+    at = offset // word
+    delivered = message.delivered // word
+    start = max(at - _TABLE // 2, 0)
+    end = min(max(delivered + 1, at + 2), start + _TABLE, MR_COUNT)
+    rows = []
+    for index in range(start, end):
+        low, high = index * word, (index + 1) * word
+        known = index < delivered
+        rows.append(
+            Row(
+                index,
+                int.from_bytes(message.payload[low:high], "little") if known else None,
+                int.from_bytes(shadow.memory[low:high], "little"),
+                shadow.writers[low],
+                known and any(message.read[low:high]),
+            )
+        )
+    return tuple(rows)
