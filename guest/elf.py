@@ -87,6 +87,8 @@ def _images(files: list[tuple[Path, bytes]], arch: Arch) -> list[Image]:
             segments=elf.segments,
             symbols=debug.symbols,
             lines=debug.lines,
+            scopes=debug.scopes,
+            scope_map=debug.scope_map,
             digest=elf.digest,
             source=_sources(debug.lines, path.parent),
         )

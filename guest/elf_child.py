@@ -4,7 +4,9 @@ Its request is ``{"mapped": [[begin, end], ...], "user_end": n}`` and the bytes 
 It answers one frame for each table that it can read, the most useful first, and ends at the
 first that it cannot: ``{"symbols": [[name, address, size], ...]}``, then ``{"files": [name,
 ...], "lines": [[address, index of the file, line], ...]}``, both sorted by address.  An empty
-name ends a run of lines.  Another table, of inlined calls say, is another frame.
+name ends a run of lines.  The last is ``{"scopes": [[around, function, index of the file,
+line], ...], "map": [[address, scope], ...], "files": [...]}``: inlined calls, and from where
+on the innermost is which; -1 is none.
 """
 
 import json
@@ -19,6 +21,7 @@ from elftools.dwarf.lineprogram import LineProgram
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from guest.elf_scopes import read_scopes
 from guest.worker import answer, begin
 
 MAX_NAME = 4096
@@ -43,6 +46,15 @@ def main() -> None:
     debug = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
     files, lines = read_lines(debug, job["mapped"])
     answer({"files": files, "lines": lines})
+    numbers = {name: number for number, name in enumerate(files)}
+    names_of = {}
+    for unit in debug.iter_CUs():
+        program = debug.line_program_for_CU(unit)
+        if program is not None:
+            names_of[unit.cu_offset] = file_names(program, compiled_in(unit))
+    scopes, places = read_scopes(debug, numbers, names_of)
+    places = [each for each in places if inside(each[0], job["mapped"])]
+    answer({"scopes": scopes, "map": places, "files": list(numbers)})
 
 
 def read_symbols(

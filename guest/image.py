@@ -3,12 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from guest.errors import GuestError
 from kernel.abi import PAGE_SHIFT, PAGE_SIZE, Arch, Page
 
 MAX_IMAGE = 256 << 20  # bytes of all segments
+_DEEPEST = 64  # inlined calls in each other
 UTCB_AREA = 1 << 20  # kept free from `Arch.user_utcb` on
 
 
@@ -46,6 +47,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """An inlined call."""
+
+    around: int  # the index of the scope that it lies in; -1: in the function itself
+    function: str  # as a symbol would be
+    file: str  # of the call
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """A program, ready to be mapped.
 
@@ -62,6 +73,9 @@ class Image:
     lines: tuple[Line, ...] = field(repr=False)
     digest: str
     source: dict[str, str] = field(repr=False)
+    scopes: tuple[Scope, ...] = field(default=(), repr=False)
+    # From which address on which scope is the innermost; -1 is none.
+    scope_map: tuple[tuple[int, int], ...] = field(default=(), repr=False)
 
     def symbol(self, name: str) -> Symbol | None:
         """Find a symbol by its name; the one at the lowest address if there are several."""
@@ -95,7 +109,14 @@ class Image:
 
         They are numbers, indices of `scopes`.
         """
-        return ()
+        position = bisect_right(self.scope_map, address, key=itemgetter(0))
+        number = self.scope_map[position - 1][1] if position else -1
+        found: list[int] = []
+        while 0 <= number < len(self.scopes) and len(found) < _DEEPEST:
+            found.append(number)
+            number = self.scopes[number].around
+        found.reverse()
+        return tuple(found)
 
     def segment_at(self, address: int) -> Segment | None:
         """Find the segment that `address` lies in."""

@@ -53,6 +53,7 @@ class Mapping:
         self.previous: Mapping | None = None
         self.next: Mapping | None = None
 
+
 # What a thread is in, while it waits for its pager or handler.
 NO_FAULT = 0
 IN_PAGE_FAULT = 1

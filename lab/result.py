@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from guest.scenario import Scenario
 from kernel.events import Event, Exception_, Fault, Refused
+from lab.checker.finding import Finding
 from lab.expect import Expectation
 from lab.names import Names
 
@@ -28,6 +29,9 @@ class Run:
     trace_hash: str
     last: tuple[Event, ...]  # the last few events
     names: Names
+    findings: tuple[Finding, ...] = ()
+    checked: bool = False  # for misuse of UTCBs
+    dropped: int = 0  # candidates that there was no room for
 
     @property
     def holds(self) -> bool:

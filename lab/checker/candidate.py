@@ -47,6 +47,7 @@ class Candidate:
     is_bulk: bool = False  # one of many words that were copied together
     is_open: bool = False  # whose the call in between is has to be found out
     was_read: bool = False  # the message's word had been read before
+    lender: Turn | None = None  # whose message was there before, perhaps pointed at
     owner: int = 0  # whose UTCB it is, if not that of `thread`
     receiver: int = 0
     rows: tuple[Row, ...] = ()
@@ -87,6 +88,15 @@ class Candidates:
         else:
             self._found[key] = candidate
         return candidate
+
+    def drop(self, candidate: Candidate) -> None:
+        """Take one back."""
+        key = (*candidate.key, candidate.is_intact, candidate.is_note)
+        known = self._found.get(key)
+        if known is not None:
+            known.count -= 1
+            if not known.count:
+                del self._found[key]
 
     def all(self) -> list[Candidate]:
         """Give all, by the position where they were seen first."""

@@ -32,6 +32,7 @@ from kernel.events import (
     Switch,
     Transfer,
     Waiting,
+    words_of,
 )
 from kernel.utcb import BDR, BR, ERROR, MR
 from lab.checker.candidate import Candidates
@@ -59,11 +60,12 @@ _SAVED = (BDR, BR, BR + 1, MR, MR + 1)
 class Checker:
     """What is known of all threads of a run."""
 
-    __slots__ = ("_arch", "_number", "_shadows", "candidates")
+    __slots__ = ("_arch", "_messages", "_number", "_shadows", "candidates")
 
     def __init__(self, arch: Arch) -> None:
         self._arch = arch
         self._number = 0  # of the turn or store made last
+        self._messages = 0
         self._shadows: dict[int, Shadow] = {}
         self.candidates = Candidates()
 
@@ -122,6 +124,9 @@ class Checker:
             shadow.reply = None
         hidden.check(self.candidates, shadow, turn)
         if turn.sends:
+            if turn.words:
+                turn.outgoing = self._message()
+                turn.sent = self._words(shadow, turn)
             setup.check(self.candidates, shadow, turn)
             counts.check(self.candidates, shadow, turn)
             leaks.collect(shadow, turn)
@@ -133,32 +138,33 @@ class Checker:
         shadow.call = turn
         shadow.epoch += 1
 
+    def _message(self) -> int:
+        self._messages += 1
+        return self._messages
+
+    def _words(self, shadow: Shadow, turn: Turn) -> tuple[int, ...]:
+        end = min((turn.call.tag & TAG_WORDS) * shadow.word, shadow.limit)
+        return words_of(bytes(shadow.memory[:end]), shadow.word)
+
     def _turn(self, shadow: Shadow, call: Call) -> Turn:
         """Make the turn of a call; its owner is in all places that prepared it."""
         where = call.where
         turn = Turn(self._number, call, where.depth, where.leaf)
-        turn.is_open = True
         end = min(turn.words * shadow.word, shadow.limit) if turn.sends else 0
         found: set[object] = set(shadow.writers[:end])
+        is_open = True
         for writer in found:
             store = writer.returns if isinstance(writer, Store) and writer.returns else writer
             if isinstance(store, Store) and store.turn is None:
-                self._widen(turn, store)
+                _widen(turn, store)
+                is_open = False
         if turn.receives:
             for store in shadow.buffer_stores:
                 if store.epoch == shadow.epoch:
-                    self._widen(turn, store)
+                    _widen(turn, store)
+        # What an open wait brings has nothing to do with what was sent before.
+        turn.is_open = is_open or turn.waits
         return turn
-
-    def _widen(self, turn: Turn, store: Store) -> None:
-        turn.is_open = False
-        where = turn.call.where
-        if store.depth < turn.depth:
-            turn.depth, turn.chain = store.depth, common(store.chain, where.chain(store.depth))
-        elif store.depth == turn.depth:
-            turn.chain = common(turn.chain, store.chain)
-        else:
-            turn.chain = common(turn.chain, store.where.chain(turn.depth))
 
     def _take_stores(self, shadow: Shadow, turn: Turn) -> None:
         # The stores of the owner's frames were for this; others wait for a call of theirs.
@@ -226,9 +232,8 @@ class Checker:
             receiver.deliver(0, event.payload, self._virtual(receiver, event))
             return
         receiver.call = None
-        self._number += 1
         turn.received = True
-        turn.incoming = self._number
+        turn.incoming = self._message()
         turn.sender, turn.via = event.sender, event.via
         turn.tag, turn.label = event.tag, event.label
         turn.position, turn.cycle = event.position, event.cycle
@@ -269,7 +274,7 @@ class Checker:
         self._number += 1
         turn = Turn(self._number, call, 0, ())
         turn.received = True
-        turn.incoming = self._number
+        turn.incoming = self._message()
         turn.sender, turn.via, turn.tag = event.sender, event.via, event.tag
         turn.position, turn.cycle = event.position, event.cycle
         turn.payload, turn.delivered = event.payload, len(event.payload)
@@ -292,9 +297,8 @@ class Checker:
         shadow.call = None
         word = self._arch.word
         data = b"".join(value.to_bytes(word, "little") for value in event.answer)
-        self._number += 1
         turn.received = True
-        turn.incoming = self._number
+        turn.incoming = self._message()
         turn.sender = event.target
         turn.tag = event.result
         turn.position, turn.cycle = event.position, event.cycle
@@ -338,6 +342,17 @@ class Checker:
             shadow.memory[offset:end] = data
             shadow.writers[offset:end] = writers
         shadow.saved = []
+
+
+def _widen(turn: Turn, store: Store) -> None:
+    """Let the owner of a turn have a store in it, too."""
+    where = turn.call.where
+    if store.depth < turn.depth:
+        turn.depth, turn.chain = store.depth, common(store.chain, where.chain(store.depth))
+    elif store.depth == turn.depth:
+        turn.chain = common(turn.chain, store.chain)
+    else:
+        turn.chain = common(turn.chain, store.where.chain(turn.depth))
 
 
 def _is_within(store: Store, depth: int, chain: Chain) -> bool:

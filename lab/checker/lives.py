@@ -48,10 +48,12 @@ class Turn:
         "position",
         "put_back",
         "read",
+        "readers",
         "received",
         "receiver",
         "saved",
         "sender",
+        "sent",
         "stores",
         "suspects",
         "tag",
@@ -74,6 +76,7 @@ class Turn:
         self.outgoing = 0  # number of the message; 0: none
         self.stores: list[Store] = []
         self.receiver = 0
+        self.sent: tuple[int, ...] = ()
         self.uncounted: dict[int, Store] = {}  # stored for it, but not counted in the tag
         self.suspects: list[tuple[int, Turn]] = []  # bytes it sends that may be a leak
         # What it receives
@@ -91,6 +94,7 @@ class Turn:
         self.delivered = 0  # bytes, those of items included
         self.items = 0
         self.read = bytearray()  # of each delivered byte, whether it was read
+        self.readers = 0  # depth of the innermost frame that has read it
         self.peer: Turn | None = None  # the turn that sent it
         self.error = 0
         self.nested: Turn | None = None  # a dead turn that came after it, in a callee

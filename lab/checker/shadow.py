@@ -49,6 +49,7 @@ class Shadow:
         "memory",
         "number",
         "pending",
+        "previous",
         "reply",
         "reply_lost",
         "saved",
@@ -78,6 +79,8 @@ class Shadow:
         self.saved: list[tuple[int, bytes, list[Writer]]] = []  # words that come back after it
         self.reply: tuple[int, Turn] | None = None  # whom a reply would go to, since when
         self.reply_lost: tuple[int, Turn, Turn] | None = None
+        # By word: whose message was there before the writer's.
+        self.previous: list[Turn | None] = [None] * WORDS
         self.saves: dict[tuple[int, int], list[tuple[Writer, int, int]]] = {}
         # The run of reads without a gap that the last one belongs to.
         self.bulk: list[Candidate] = []
@@ -205,10 +208,12 @@ class Shadow:
         known = self.saves.get((offset, size))
         if known is not None:
             for writer, value, epoch in known:
-                if value == access.value and epoch < self.epoch and writer is not before:
-                    found = self._put_back(store, writer)
+                if value == access.value and epoch < self.epoch:
+                    found = before if writer is before else self._put_back(store, writer)
                     break
         self.memory[offset:end] = data
+        if isinstance(before, Turn) and before is not found:
+            self.previous[offset // self.word] = before
         self.writers[offset:end] = [found] * size
         if store.returns is None and found is store:
             stores = self.pending
@@ -257,6 +262,10 @@ class Shadow:
         """Enter what the kernel wrote."""
         end = offset + len(data)
         self.memory[offset:end] = data
+        for at in range(offset, end, self.word):
+            before = self.writers[at]
+            if isinstance(before, Turn):
+                self.previous[at // self.word] = before
         self.writers[offset:end] = [turn] * len(data)
 
     def runs(self, start: int, end: int) -> list[tuple[int, int, Writer]]:
@@ -275,13 +284,8 @@ class Shadow:
     def note_run(self, access: Access) -> bool:
         """Take note of a read; true if it is one of so many that this is a copy."""
         if access.offset != self.bulk_end or self.epoch != self.bulk_epoch:
-            self.bulk = []
+            self.bulk.clear()
             self.bulk_start = access.offset
             self.bulk_epoch = self.epoch
         self.bulk_end = access.offset + access.size
-        if self.bulk_end - self.bulk_start < BULK * self.word:
-            return False
-        for candidate in self.bulk:
-            candidate.is_bulk = True
-        self.bulk = []
-        return True
+        return self.bulk_end - self.bulk_start >= BULK * self.word

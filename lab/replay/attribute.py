@@ -11,15 +11,18 @@ from emu.context import Context
 from emu.machine import Machine, MachineConfig
 from emu.recorder import Access as Record
 from emu.traps import SYSTEM_CALL
-from emu.watch import Watch
+from emu.watch import Watch as Records
 from guest.image import Image
+from guest.scenario import Scenario
 from kernel.events import Created, Deleted, Event, Invocation
 from kernel.message import Utcb
 from kernel.objects import Thread
 from kernel.recorder import Recorder
 from kernel.state import Kernel
+from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
 from lab.checker.stream import Access, Call, Chain, Where
+from lab.replay.system import System, configure
 
 _PLACES = 1 << 16  # places that are kept
 
@@ -83,7 +86,7 @@ class Feeder:
         self._places: dict[tuple[int, int, int], Where] = {}
         shared = machine.shared_frames
         addresses = range(shared.start, shared.stop)
-        self._watch: Watch = machine.watch(addresses, self.take)
+        self._watch: Records = machine.watch(addresses, self.take)
         self.learn()
         machine.feeder = self
 
@@ -252,3 +255,27 @@ class _Maker(Recorder):
     def record(self, event: Event) -> None:
         """Take note of `event`."""
         self._take(event)
+
+
+class Watch:
+    """What it takes to check a run: a machine and a recorder to boot it with."""
+
+    __slots__ = ("_checker", "machine", "recorder")
+
+    def __init__(self, scenario: Scenario, recorder: Recorder) -> None:
+        self.machine = WatchedMachine(configure(scenario))
+        self.recorder = Tee(recorder)
+        self._checker = Checker(scenario.arch)
+
+    def begin(self, system: System) -> None:
+        """Begin to check a system that was booted with them and has not run yet."""
+        feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
+        self.recorder.feeder = feeder.event
+
+    def candidates(self) -> list[Candidate]:
+        """Give what may be wrong, by the position where it was seen first."""
+        return self._checker.candidates.all()
+
+    def dropped(self) -> int:
+        """Count what may be wrong and found no room."""
+        return self._checker.candidates.dropped

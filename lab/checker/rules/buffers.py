@@ -39,6 +39,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
                 at,
                 len(expected),
                 is_call=True,
+                cycle=turn.call.cycle,
                 expected=expected,
                 actual=actual,
                 clobber=clobber,

@@ -34,6 +34,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
             first,
             max(turn.uncounted) + 1 - first,
             is_call=True,
+            cycle=turn.call.cycle,
             is_note=True,
             stores=(turn.uncounted[first],),
         )

@@ -1,5 +1,6 @@
 """hidden-ipc: a system call while words of a message are still unread; a note."""
 
+from kernel.abi import OP_REPLY
 from lab.checker.candidate import Candidate, Candidates
 from lab.checker.finding import Rule
 from lab.checker.lives import Turn
@@ -8,6 +9,8 @@ from lab.checker.shadow import Shadow
 
 def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
     """Look at a system call that is about to be done."""
+    if turn.waits or turn.operation & OP_REPLY:
+        return  # whoever answers is through with the message
     where = turn.call.where
     message = shadow.innermost(where)
     if message is None or message.is_open or not turn.is_below(message.depth, message.chain):
@@ -26,6 +29,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
             first,
             message.delivered - first,
             is_call=True,
+            cycle=turn.call.cycle,
             is_note=True,
             message=message,
         )

@@ -40,6 +40,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
                 at,
                 shadow.word,
                 is_call=True,
+                cycle=turn.call.cycle,
                 actual=bytes(shadow.memory[at : at + shadow.word]),
                 clobber=source,
                 is_delivery=True,

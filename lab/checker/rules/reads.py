@@ -23,12 +23,28 @@ def check(candidates: Candidates, shadow: Shadow, access: Access) -> None:
             message.saved = access.where
     for first, last, writer in shadow.runs(start, end):
         found = _judge(shadow, access, first, last, writer)
-        if found is None:
-            continue
-        found.is_bulk = is_bulk
-        found = candidates.add(found)
-        if not is_bulk:
-            shadow.bulk.append(found)
+        if found is not None:
+            found.is_bulk = is_bulk
+            if not is_bulk:
+                shadow.bulk.append(candidates.add(found))
+            elif found.rule is Rule.STALE_READ and not found.is_intact:
+                candidates.add(found)
+    if is_bulk and shadow.bulk:
+        _settle_bulk(candidates, shadow)
+
+
+def _settle_bulk(candidates: Candidates, shadow: Shadow) -> None:
+    """Judge anew what turned out to be part of a copy.
+
+    Who copies words does not use them yet; wrong ones may matter once they are used.
+    """
+    for known in shadow.bulk:
+        candidates.drop(known)
+        if known.rule is Rule.STALE_READ and not known.is_intact:
+            known.is_bulk = True
+            known.count = 1
+            candidates.add(known)
+    shadow.bulk.clear()
 
 
 def _judge(
@@ -36,9 +52,9 @@ def _judge(
 ) -> Candidate | None:
     where = access.where
     message = shadow.innermost(where)
-    if message is not None and first >= message.delivered and message.peer is not None:
-        if first in message.peer.uncounted:
-            return _uncounted(access, first, last, message)
+    peer = message.peer if message is not None and first >= message.delivered else None
+    if message is not None and peer is not None and first in peer.uncounted:
+        return _uncounted(access, first, last, message)
     if isinstance(writer, Store):
         origin = writer.returns
         if origin is None or (
@@ -101,9 +117,14 @@ def _alive(
         message = writer
     stop = min(last, writer.delivered)
     was_read = any(writer.read[first:stop])
+    writer.readers = max(writer.readers, where.depth)
     if first < stop:
         writer.read[first:stop] = b"\1" * (stop - first)
-    if outer is not None and not any(outer.read[first : min(last, outer.delivered)]):
+    if (
+        outer is not None
+        and writer.depth <= outer.readers
+        and not any(outer.read[first : min(last, outer.delivered)])
+    ):
         found = _stale(shadow, access, first, last, outer, writer, is_delivery=True)
         found.rule = Rule.WORD_LOST_UNREAD
         found.is_note = True
@@ -131,7 +152,9 @@ def _stored(
     turn = store.turn
     if turn is None or turn.is_open or turn.includes(access.where):
         return None  # one's own
-    if message is None or first >= message.delivered or turn.number < message.number:
+    if message is None or first >= message.delivered:
+        return _of_nobody(shadow, access, first, last, turn)
+    if turn.number < message.number:
         return None
     return _stale(shadow, access, first, last, message, turn, is_delivery=False)
 
@@ -194,6 +217,7 @@ def _stale(
         stores=_stores(shadow, clobber, first, last),
         is_delivery=is_delivery,
         was_read=any(message.read[first:last]),
+        lender=shadow.previous[first // shadow.word],
         rows=table(shadow, message, first),
         checks=checks,
     )
@@ -255,6 +279,7 @@ def _uncounted(access: Access, first: int, last: int, message: Turn) -> Candidat
         first,
         last - first,
         is_call=True,
+        cycle=peer.call.cycle,
         message=message,
         stores=(peer.uncounted[first],),
         receiver=message.thread,
@@ -264,9 +289,9 @@ def _uncounted(access: Access, first: int, last: int, message: Turn) -> Candidat
 def _of_nobody(
     shadow: Shadow, access: Access, first: int, last: int, writer: Turn
 ) -> Candidate | None:
-    """Judge a read of what a dead message brought, where no live one has brought anything."""
-    before = writer.old[first:last]
-    if len(before) != last - first:
+    """Judge a read of what no live message brought: a pointer may have been lent before."""
+    lender = shadow.previous[first // shadow.word]
+    if lender is None or lender is writer or last > lender.delivered:
         return None
     return Candidate(
         Rule.DANGLING_POINTER,
@@ -275,12 +300,14 @@ def _of_nobody(
         access.where,
         first,
         last - first,
-        expected=before,
+        expected=lender.payload[first:last],
         actual=bytes(shadow.memory[first:last]),
+        message=lender,
         clobber=writer,
+        lender=lender,
         stores=_stores(shadow, writer, first, last),
-        is_delivery=True,
-        rows=table(shadow, writer, first),
+        is_delivery=shadow.writers[first] is writer,
+        rows=table(shadow, lender, first),
     )
 
 

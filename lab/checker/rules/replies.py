@@ -41,6 +41,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
             0,
             min(turn.words * word, shadow.limit),
             is_call=True,
+            cycle=turn.call.cycle,
             message=message,
             clobber=nested,
             is_delivery=True,

@@ -96,6 +96,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
                 start,
                 stop - start,
                 is_call=True,
+                cycle=turn.call.cycle,
                 expected=store.value[offset : offset + stop - start],
                 actual=bytes(shadow.memory[start:stop]),
                 message=shadow.innermost(where),

@@ -1,0 +1,171 @@
+"""Examination: candidates of a run become findings, by looking at the run again.
+
+Rule 1: what is found follows from the run alone, whoever asked and however often.
+Rule 2: at most MOST findings are confirmed unless all are asked for, the first ones first.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+
+from guest.image import Image
+from guest.scenario import Scenario
+from kernel.kernel import run
+from lab.checker.candidate import Candidate
+from lab.checker.finding import Attribution, Effect, Finding, Rule
+from lab.checker.judge import Evidence, Judged, judge
+from lab.names import Names
+from lab.replay.confirm import Confirmer
+from lab.replay.provenance import Origin, Tracker, TrackingMachine
+from lab.replay.symbols import RunSymbols
+from lab.replay.system import boot, configure
+
+MOST = 10
+_TRACKED = 64  # candidates whose addresses are followed
+
+# Rules whose very definition is what was seen: a word that was sent, a store, an access.
+_SEEN = (
+    Rule.SETUP_CLOBBERED,
+    Rule.OUTSIDE_MESSAGE_REGISTERS,
+    Rule.FOREIGN_UTCB,
+    Rule.REPLY_CAPABILITY_LOST,
+)
+_BY_ADDRESS = (Rule.STALE_READ, Rule.UNBALANCED_RESTORE, Rule.DANGLING_POINTER)
+_TRIED = (*_BY_ADDRESS, Rule.BEYOND_COUNT, Rule.STALE_ERROR_WORD)
+
+
+class Confirm(Enum):
+    """Which findings are confirmed by running again."""
+
+    SOME = "some"
+    ALL = "all"
+    NONE = "none"
+
+
+def examine(
+    candidates: list[Candidate],
+    scenario: Scenario,
+    images: dict[str, Image],
+    names: Names,
+    *,
+    budget: int,
+    places: tuple[tuple[str, int], ...] = (),
+    confirm: Confirm = Confirm.SOME,
+) -> tuple[Finding, ...]:
+    """Judge the candidates of a run that used up at most `budget` cycles."""
+    symbols = RunSymbols(names, scenario.library)
+    origins, symbols.cycles = _look_again(candidates, scenario, images, budget)
+    confirmer = Confirmer(scenario, images, places, symbols.name, budget)
+    left = {Confirm.SOME: MOST, Confirm.ALL: len(candidates), Confirm.NONE: 0}[confirm]
+    judged: list[Judged] = []
+    for candidate in candidates:
+        evidence = _attribute(candidate, origins.get(id(candidate)))
+        judged.append(Judged(candidate, evidence))
+        if evidence.is_exempt or candidate.is_note:
+            continue
+        if candidate.rule in _SEEN and not candidate.is_intact:
+            evidence.effect = Effect.OBSERVABLE
+        elif candidate.rule in _TRIED and not candidate.is_intact:
+            if left:
+                left -= 1
+                _try(candidate, evidence, confirmer, symbols.cycle(candidate.position))
+            elif candidate.is_bulk or candidate.rule is Rule.BEYOND_COUNT:
+                evidence.is_exempt = True  # a load alone says nothing
+    return judge(judged, symbols, names.arch)
+
+
+def _try(candidate: Candidate, evidence: Evidence, confirmer: Confirmer, cycle: int) -> None:
+    tried = confirmer.confirm(candidate, cycle)
+    evidence.effect = tried.effect
+    evidence.consequences = tried.consequences
+    evidence.checks += tried.checks
+    if candidate.is_bulk and tried.effect is not Effect.OBSERVABLE:
+        evidence.is_exempt = True  # it was copied, and the copy not used
+
+
+def _attribute(candidate: Candidate, origin: Origin | None) -> Evidence:
+    """Say how sure it is which message was meant, and whether it is a misuse at all."""
+    evidence = Evidence()
+    if candidate.rule in (Rule.LEAKED_WORD, Rule.COUNT_MISMATCH):
+        evidence.attribution = Attribution.INFERRED
+    if candidate.rule is Rule.BUFFER_REGISTERS_CLOBBERED:
+        evidence.attribution = Attribution.INFERRED
+    if candidate.rule not in _BY_ADDRESS:
+        return evidence
+    if origin is None or not origin.is_known:
+        evidence.attribution = Attribution.INFERRED
+        evidence.is_exempt = candidate.rule is Rule.DANGLING_POINTER or candidate.is_open
+        evidence.checks = (("address", "not known: too long before"),)
+        return evidence
+    if origin.is_borrowed:
+        evidence.is_exempt = True
+        return evidence
+    if candidate.rule is Rule.DANGLING_POINTER:
+        evidence.is_exempt = not origin.is_lent
+        evidence.checks = (("address", "made by the function that got the older message"),)
+        return evidence
+    if (
+        origin.is_lent
+        and candidate.lender is not None
+        and candidate.lender is not candidate.message
+    ):
+        _lend(candidate)
+        evidence.checks = (("address", "made by the function that got the older message"),)
+        return evidence
+    evidence.checks = (("address", "not made by the call in between"),)
+    if candidate.is_open:
+        evidence.attribution = Attribution.INFERRED
+        evidence.is_exempt = origin.is_prepared or origin.is_consumed
+    elif origin.is_consumed:
+        # The reader knows of the call: it may mean what that brought.
+        evidence.attribution = Attribution.INFERRED
+        evidence.is_exempt = candidate.was_read
+    return evidence
+
+
+def _lend(candidate: Candidate) -> None:
+    lender = candidate.lender
+    assert lender is not None, "somebody has lent it"
+    candidate.rule = Rule.DANGLING_POINTER
+    candidate.message = lender
+    low, high = candidate.offset, candidate.offset + candidate.size
+    if high <= lender.delivered:
+        candidate.expected = lender.payload[low:high]
+
+
+def _look_again(
+    candidates: list[Candidate], scenario: Scenario, images: dict[str, Image], budget: int
+) -> tuple[dict[int, Origin], dict[int, int]]:
+    """Run again, and see where addresses come from and at which cycles things happened."""
+    followed = [
+        each
+        for each in candidates
+        if each.rule in _BY_ADDRESS and each.clobber is not None and not each.is_note
+    ][:_TRACKED]
+    marks = {each.position for each in candidates if not each.is_call}
+    marks |= {store.position for each in candidates for store in each.stores}
+    if not marks:
+        return {}, {}
+    machine = TrackingMachine(configure(scenario))
+    system = boot(scenario, images, machine=machine)
+    trackers = [Tracker(each, scenario.arch.word == 8) for each in followed]
+    machine.follow(trackers, marks, system.names.images)
+    try:
+        last = max(marks)
+        _run_to(machine, lambda until: run(system.kernel, until), last, budget)
+    finally:
+        system.close()
+    return {id(each.candidate): each.origin for each in trackers}, machine.cycles
+
+
+def _run_to(
+    machine: TrackingMachine, go: Callable[[int], object], position: int, budget: int
+) -> None:
+    # In slices: most is over long before the budget is.
+    until = 0
+    step = 1 << 14
+    while until < budget and machine.instructions <= position:
+        until = min(until + step, budget)
+        step *= 2
+        go(until)
+        if machine.now < until:
+            return

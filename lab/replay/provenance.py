@@ -1,0 +1,487 @@
+"""Provenance: where the registers got their values that an access made its address of.
+
+Rule 1: a copy is the same value: moves between registers and memory, push and pop hand a
+definition on, everything else makes a new one.  So what a callee saves and puts back is
+not defined by it.
+Rule 2: what a frame leaves in the result register when it returns, or stores into memory of
+its callers, it hands out.
+Rule 3: what cannot be seen, since a stretch is too long, counts as unknown, not as wrong.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import capstone
+from capstone import x86_const as x86
+
+from emu.context import Context
+from emu.errors import UsageError
+from emu.machine import Machine, MachineConfig
+from emu.traps import STEPPED, SYSTEM_CALL
+from emu.watch import Watch
+from guest.image import Image
+from lab.checker.candidate import Candidate
+from lab.checker.lives import Turn
+from lab.checker.stream import Chain
+
+LONGEST = 20_000  # instructions of a stretch
+_WORD = 4  # the least bytes of a value that is handed on
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Where a value was made."""
+
+    position: int
+    depth: int
+    pc: int
+    chain: Chain
+    is_tag: bool = False  # it is the result of the system call in between
+    lenders: frozenset[int] = frozenset()  # numbers of the turns whose owners handed it out
+
+
+@dataclass(eq=False, slots=True)
+class Origin:
+    """What is known of a candidate's address, and of the system call in between."""
+
+    is_known: bool = False  # all of the stretch was seen
+    is_borrowed: bool = False  # the frame of the call in between has made the address
+    is_lent: bool = False  # an older message's frame has
+    is_consumed: bool = False  # the reader, or who called it, has looked at the call's result
+    is_prepared: bool = False  # and has determined its tag or its target
+    cycle: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """An instruction, taken apart once."""
+
+    size: int
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    memory: tuple[tuple[str, str, int, int, int], ...]  # base, index, scale, offset, size
+    copy: tuple[str, str] | None  # from and to: a register, or "memory"
+    is_return: bool
+    is_string: bool
+
+
+class _Owner:
+    """The frame that owns a turn, as the stretch goes through it."""
+
+    __slots__ = ("chain", "depth", "entry", "exit", "sp", "turn")
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        self.depth = turn.depth
+        self.chain = turn.chain
+        self.entry = -1
+        self.exit = -1
+        self.sp = 0
+
+    def has(self, position: int, depth: int, chain: Chain) -> bool:
+        """Whether an instruction is executed in the frame, or in one called by it."""
+        if self.entry < 0 or position < self.entry or 0 <= self.exit < position:
+            return False
+        if depth != self.depth:
+            return depth > self.depth
+        return chain[: len(self.chain)] == self.chain
+
+
+class Tracker:
+    """Follows one thread through one candidate's stretch."""
+
+    __slots__ = (
+        "_calls",
+        "_depth",
+        "_frames",
+        "_last",
+        "_memory",
+        "_owners",
+        "_reader",
+        "_registers",
+        "_result",
+        "begin",
+        "candidate",
+        "end",
+        "origin",
+    )
+
+    def __init__(self, candidate: Candidate, is_amd64: bool) -> None:
+        self.candidate = candidate
+        self.origin = Origin()
+        clobber, lender = candidate.clobber, candidate.lender
+        assert clobber is not None, "there is a call in between"
+        first = candidate.message.position if candidate.message is not None else 0
+        if lender is not None:
+            first = min(first, lender.call.position)
+        self.end = candidate.position
+        self.begin = max(first, self.end - LONGEST)
+        self.origin.is_known = clobber.call.position >= self.begin
+        self._reader = candidate.where
+        self._owners = [_Owner(turn) for turn in (clobber, lender) if turn is not None]
+        self._calls = clobber.call.position
+        self._registers: dict[str, Definition | None] = {}
+        self._memory: dict[int, Definition | None] = {}
+        self._result = "rax" if is_amd64 else "eax"
+        self._depth = -1
+        self._frames: dict[int, tuple[int, int]] = {}  # by depth: since when, stack pointer
+        self._last: dict[str, int] = {}  # by register: the depth where it was written last
+
+    def enter(self, position: int, depth: int, sp: int) -> None:
+        """Take note of where the thread is before an instruction."""
+        if depth > self._depth:
+            for each in range(self._depth + 1, depth + 1):
+                self._frames[each] = position, sp
+        elif depth < self._depth:
+            for owner in self._owners:
+                is_left = owner.entry >= 0 and owner.exit < 0 and depth < owner.depth
+                if is_left and position > owner.turn.call.position:
+                    owner.exit = position
+        self._depth = depth
+        for owner in self._owners:
+            if owner.entry < 0 and position <= owner.turn.call.position:
+                frame = self._frames.get(owner.depth)
+                if frame is not None and depth >= owner.depth:
+                    owner.sp = frame[1]
+
+    def step(
+        self,
+        operation: _Operation,
+        position: int,
+        depth: int,
+        pc: int,
+        chain: Chain,
+        load: Callable[[str], int],
+    ) -> None:
+        """Take note of an instruction that is about to be executed."""
+        if position == self.end:
+            self._judge(operation)
+            return
+        for owner in self._owners:
+            owner.entry = self._entry(owner, position)
+        self._consume(operation, position, depth)
+        if operation.copy is not None:
+            self._copy(operation, position, depth, chain, load)
+            return
+        if operation.writes:
+            made = Definition(position, depth, pc, chain)
+            for register in operation.writes:
+                self._registers[register] = made
+                self._last[register] = depth
+        if operation.is_return:
+            self._hand_out(depth, position)
+
+    def called(self, position: int, registers: Iterable[str]) -> None:
+        """Take note that a system call was entered."""
+        reader = self._reader.depth
+        if position == self._calls:
+            for register in registers:
+                known = self._registers.get(register)
+                if known is None or known.depth <= reader:
+                    self.origin.is_prepared = True
+        is_tag = position == self._calls
+        self._registers[self._result] = Definition(position, self._depth, 0, (), is_tag)
+
+    def _entry(self, owner: _Owner, position: int) -> int:
+        # The frame that is there when the call comes is the one; later ones are others.
+        if position > owner.turn.call.position and owner.entry >= 0:
+            return owner.entry
+        frame = self._frames.get(owner.depth)
+        if frame is None or self._depth < owner.depth:
+            return -1
+        owner.sp = frame[1]
+        return frame[0]
+
+    def _consume(self, operation: _Operation, position: int, depth: int) -> None:
+        if position <= self._calls or depth > self._reader.depth or operation.copy is not None:
+            return
+        for register in operation.reads:
+            known = self._registers.get(register)
+            if known is not None and known.is_tag:
+                self.origin.is_consumed = True
+
+    def _copy(
+        self,
+        operation: _Operation,
+        position: int,
+        depth: int,
+        chain: Chain,
+        load: Callable[[str], int],
+    ) -> None:
+        assert operation.copy is not None
+        source, target = operation.copy
+        value: Definition | None
+        if source == "memory":
+            at = self._address(operation, load)
+            value = self._memory.get(at, _ABSENT)
+            if value is _ABSENT:
+                value = Definition(position, depth, 0, chain)
+        else:
+            value = self._registers.get(source)
+        if target == "memory":
+            at = self._address(operation, load)
+            lenders = [
+                owner.turn.number
+                for owner in self._owners
+                if owner.has(position, depth, chain) and at >= owner.sp > 0
+            ]
+            if lenders:
+                base = value or Definition(position, depth, 0, chain)
+                value = Definition(
+                    base.position,
+                    base.depth,
+                    base.pc,
+                    base.chain,
+                    base.is_tag,
+                    base.lenders | frozenset(lenders),
+                )
+            self._memory[at] = value
+        else:
+            self._registers[target] = value
+            self._last[target] = depth
+
+    def _address(self, operation: _Operation, load: Callable[[str], int]) -> int:
+        base, index, scale, offset, _ = operation.memory[0]
+        at = offset
+        if base:
+            at += load(base)
+        if index:
+            at += load(index) * scale
+        return at
+
+    def _hand_out(self, depth: int, position: int) -> None:
+        register = self._result
+        for owner in self._owners:
+            if depth != owner.depth or owner.entry < 0 or owner.exit >= 0:
+                continue
+            if position < owner.turn.call.position or self._last.get(register, -1) < depth:
+                continue
+            known = self._registers.get(register)
+            base = known or Definition(position, depth, 0, ())
+            self._registers[register] = Definition(
+                base.position,
+                base.depth,
+                base.pc,
+                base.chain,
+                base.is_tag,
+                base.lenders | {owner.turn.number},
+            )
+
+    def _judge(self, operation: _Operation) -> None:
+        names = [name for base, index, *_ in operation.memory for name in (base, index) if name]
+        for name in names:
+            known = self._registers.get(name)
+            if known is None:
+                continue
+            for owner in self._owners:
+                is_his = owner.turn.number in known.lenders or owner.has(
+                    known.position, known.depth, known.chain
+                )
+                if not is_his:
+                    continue
+                if owner.turn is self.candidate.clobber:
+                    self.origin.is_borrowed = True
+                else:
+                    self.origin.is_lent = True
+
+
+_ABSENT: Any = object()
+
+
+class TrackingMachine(Machine):
+    """Runs as ever, but goes through the stretches of trackers step by step."""
+
+    __slots__ = (
+        "_calls",
+        "_depths",
+        "_disassembler",
+        "_images",
+        "_marks",
+        "_operations",
+        "_trackers",
+        "cycles",
+    )
+
+    def __init__(self, config: MachineConfig) -> None:
+        super().__init__(config)
+        mode = capstone.CS_MODE_64 if config.arch == "amd64" else capstone.CS_MODE_32
+        self._disassembler: Any = capstone.Cs(capstone.CS_ARCH_X86, mode)
+        self._disassembler.detail = True
+        self._operations: dict[tuple[int, int], _Operation | None] = {}
+        self._trackers: list[Tracker] = []
+        self._marks: list[int] = []  # positions, the last one first
+        self._images: dict[int, Image] = {}
+        self._depths: dict[int, int] = {}
+        self._calls: Watch | None = None
+        self.cycles: dict[int, int] = {}  # by position
+
+    def follow(
+        self, trackers: list[Tracker], marks: Iterable[int], images: dict[int, Image]
+    ) -> None:
+        """Begin to go after candidates; `marks` are positions whose cycles are wanted."""
+        self._trackers = sorted(trackers, key=lambda each: each.begin)
+        self._marks = sorted(set(marks), reverse=True)
+        self._images = images
+        self._calls = self.watch(range(0), lambda batch: None)
+
+    def run(self, context: Context, deadline: int) -> int:
+        """Run `context` until it traps or cycle `deadline` is reached, and say which."""
+        while True:
+            position = self.instructions
+            self._mark(position)
+            active = self._active(context, position)
+            if active:
+                trap = self._step(context, deadline, active, position)
+            else:
+                following = self._next(context, position)
+                if following is None:
+                    return super().run(context, deadline)
+                trap = self.run_until_position(context, deadline, following)
+            if trap != STEPPED:
+                return trap
+
+    def _mark(self, position: int) -> None:
+        marks = self._marks
+        while marks and marks[-1] <= position:
+            mark = marks.pop()
+            if mark == position:
+                self.cycles[mark] = self.now
+
+    def _active(self, context: Context, position: int) -> list[Tracker]:
+        number = context.number
+        return [
+            each
+            for each in self._trackers
+            if each.candidate.thread == number and each.begin <= position <= each.end
+        ]
+
+    def _next(self, context: Context, position: int) -> int | None:
+        number = context.number
+        begins = [
+            each.begin
+            for each in self._trackers
+            if each.candidate.thread == number and each.begin > position
+        ]
+        if self._marks:
+            begins.append(self._marks[-1])
+        return min(begins, default=None)
+
+    def _step(
+        self, context: Context, deadline: int, active: list[Tracker], position: int
+    ) -> int:
+        pc = context.ip
+        depth = self._depth(context)
+        image = self._images.get(context.number)
+        chain = image.scopes_at(pc) if image is not None else ()
+        operation = self._operation(context, pc)
+        load = context.load_register
+        for tracker in active:
+            tracker.enter(position, depth, context.sp)
+            if operation is not None:
+                tracker.step(operation, position, depth, pc, chain, load)
+        if all(position == tracker.end for tracker in active):
+            self._trackers = [each for each in self._trackers if each not in active]
+        trap = self.step(context, deadline)
+        if trap == SYSTEM_CALL:
+            names = ("rax", "rdx") if self.config.arch == "amd64" else ("eax", "edx")
+            for tracker in active:
+                tracker.called(self.instructions, names)
+        return trap
+
+    def _depth(self, context: Context) -> int:
+        assert self._calls is not None
+        calls = self._calls.recorder.calls
+        path = calls.path_at(context.number, context.sp)
+        depth = self._depths.get(path)
+        if depth is None:
+            frames = calls.frames(path)
+            depth = sum(frame.sp if frame.is_mark else 1 for frame in frames)
+            if frames and frames[-1].entry == self.config.call_page and self.config.call_page:
+                depth -= 1
+            self._depths[path] = depth
+        return depth
+
+    def _operation(self, context: Context, pc: int) -> _Operation | None:
+        key = context.space.number, pc
+        if key not in self._operations:
+            self._operations[key] = self._decode(context, pc)
+        return self._operations[key]
+
+    def _decode(self, context: Context, pc: int) -> _Operation | None:
+        code = b""
+        for size in (15, 4096 - pc % 4096):
+            try:
+                code = self.read(context.space.number, pc, size)[:15]
+                break
+            except UsageError:
+                continue
+        for instruction in self._disassembler.disasm(code, pc, 1):
+            return _take_apart(instruction, self.config.arch == "amd64")
+        return None
+
+
+def _take_apart(instruction: Any, is_amd64: bool) -> _Operation:
+    name = instruction.reg_name
+    reads, writes = instruction.regs_access()
+    whole = [_whole(name(each), is_amd64) for each in reads]
+    changed = [_whole(name(each), is_amd64) for each in writes]
+    stack = "rsp" if is_amd64 else "esp"
+    word = 8 if is_amd64 else 4
+    memory = []
+    operands = list(instruction.operands)
+    for operand in operands:
+        if operand.type == x86.X86_OP_MEM and instruction.id != x86.X86_INS_LEA:
+            at = operand.mem
+            base = _whole(name(at.base), is_amd64) if at.base else ""
+            offset = at.disp
+            if base in ("rip", "eip"):
+                base, offset = "", offset + instruction.address + instruction.size
+            index = _whole(name(at.index), is_amd64) if at.index else ""
+            memory.append((base, index, at.scale, offset, operand.size))
+    copy: tuple[str, str] | None = None
+    kind = instruction.id
+    if kind in (x86.X86_INS_MOV, x86.X86_INS_MOVABS) and len(operands) == 2:
+        to, source = operands
+        sizes = to.size >= _WORD and source.size >= _WORD
+        if sizes and source.type == x86.X86_OP_REG and to.type == x86.X86_OP_REG:
+            copy = _whole(name(source.reg), is_amd64), _whole(name(to.reg), is_amd64)
+        elif sizes and source.type == x86.X86_OP_MEM and source.mem.segment == 0:
+            copy = "memory", _whole(name(to.reg), is_amd64)
+        elif sizes and to.type == x86.X86_OP_MEM and source.type == x86.X86_OP_REG:
+            copy = _whole(name(source.reg), is_amd64), "memory"
+    elif kind == x86.X86_INS_PUSH and operands[0].type == x86.X86_OP_REG:
+        copy = _whole(name(operands[0].reg), is_amd64), "memory"
+        memory = [(stack, "", 1, -word, word)]
+    elif kind == x86.X86_INS_POP and operands[0].type == x86.X86_OP_REG:
+        copy = "memory", _whole(name(operands[0].reg), is_amd64)
+        memory = [(stack, "", 1, 0, word)]
+    return _Operation(
+        instruction.size,
+        tuple(whole),
+        tuple(each for each in changed if each not in (stack, "rflags", "eflags")),
+        tuple(memory),
+        copy,
+        kind in (x86.X86_INS_RET, x86.X86_INS_RETF),
+        False,
+    )
+
+
+_BYTES = {f"{letter}{half}": f"{letter}x" for letter in "abcd" for half in ("l", "h")} | {
+    "sil": "si",
+    "dil": "di",
+    "bpl": "bp",
+    "spl": "sp",
+}
+
+
+def _whole(register: str, is_amd64: bool) -> str:
+    """Name the register of full width that a register is part of."""
+    if register[:1] == "r" and register[1:2].isdigit():
+        return register.rstrip("dwb")
+    register = _BYTES.get(register, register)
+    if register[:1] in ("r", "e") and register not in ("es",):
+        register = register[1:]
+    if len(register) == 2 and register not in ("cs", "ds", "es", "fs", "gs", "ss"):
+        return ("r" if is_amd64 else "e") + register
+    return register
