@@ -17,7 +17,7 @@ from guest.child import Request, run_all
 from guest.image import Line, Scope, Segment, Symbol
 from kernel.abi import Arch
 
-FORMAT = 2  # of cache entries and of what the child answers
+FORMAT = 3  # of cache entries and of what the child answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class DebugInfo:
     lines: tuple[Line, ...]
     scopes: tuple[Scope, ...] = ()
     scope_map: tuple[tuple[int, int], ...] = ()
+    begins: tuple[Line, ...] = ()
 
 
 class _Tables(TypedDict, total=False):
@@ -48,6 +49,7 @@ class _Tables(TypedDict, total=False):
     lines: list[tuple[int, int, int]]  # address, index of the file, line
     scopes: list[tuple[int, str, int, int]]  # scope around, function, index of the file, line
     map: list[tuple[int, int]]  # address, scope
+    begins: list[tuple[int, int, int]]  # address, index of the file, line
 
 
 def read_debug_info(elves: Sequence[Elf]) -> list[DebugInfo]:
@@ -89,4 +91,5 @@ def _decode(tables: _Tables) -> DebugInfo:
             for around, function, file, line in tables.get("scopes", ())
         ),
         tuple((at, scope) for at, scope in tables.get("map", ())),
+        tuple(Line(at, files[file], line) for at, file, line in tables.get("begins", ())),
     )

@@ -89,6 +89,7 @@ def _images(files: list[tuple[Path, bytes]], arch: Arch) -> list[Image]:
             lines=debug.lines,
             scopes=debug.scopes,
             scope_map=debug.scope_map,
+            begins=debug.begins,
             digest=elf.digest,
             source=_sources(debug.lines, path.parent),
         )

@@ -76,6 +76,8 @@ class Image:
     scopes: tuple[Scope, ...] = field(default=(), repr=False)
     # From which address on which scope is the innermost; -1 is none.
     scope_map: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    # Lines whose statements begin where the code of another line of their file does.
+    begins: tuple[Line, ...] = field(default=(), repr=False)
 
     def symbol(self, name: str) -> Symbol | None:
         """Find a symbol by its name; the one at the lowest address if there are several."""
@@ -103,6 +105,15 @@ class Image:
         return (
             line if segment is not None and segment is self.segment_at(line.address) else None
         )
+
+    def statement_at(self, address: int) -> Line | None:
+        """Find the line whose statement begins at `address`, else that of the code there."""
+        line = self.line_at(address)
+        position = bisect_right(self.begins, address, key=attrgetter("address"))
+        if line is None or position == 0:
+            return line
+        found = self.begins[position - 1]
+        return found if found.address == address and found.file == line.file else line
 
     def scopes_at(self, address: int) -> tuple[int, ...]:
         """Give the inlined calls that the code at `address` belongs to, the outermost first.

@@ -2,7 +2,8 @@
 
 Rule 1: a verdict follows from what is in a candidate and in its evidence, and from nothing
 else: without evidence a wrong value is probable at most.
-Rule 2: findings are in the order of their first positions, and their names follow it.
+Rule 2: findings are in the order of their first positions, notes behind all others, and
+their names follow it.
 """
 
 from dataclasses import dataclass, replace
@@ -82,7 +83,14 @@ def judge(judged: list[Judged], symbols: Symbols, arch: Arch) -> tuple[Finding, 
         if not each.evidence.is_exempt
     ]
     made = _without_repeated_notes(_merge_repeats(_merge_neighbours(made, arch)))
-    made.sort(key=lambda each: (each.access.position, each.offset, each.rule))
+    made.sort(
+        key=lambda each: (
+            each.verdict is Verdict.NOTE,
+            each.access.position,
+            each.offset,
+            each.rule,
+        )
+    )
     return tuple(
         replace(finding, id=f"F{number}") for number, finding in enumerate(made, start=1)
     )

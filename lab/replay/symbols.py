@@ -81,7 +81,7 @@ def _frames(image: Image | None, pc: int, inside: int) -> list[Frame]:
         return [Frame(f"{pc:#x}", "", pc)]
     found = image.symbol_at(inside)
     symbol = found[0].name if found is not None else ""
-    line = image.line_at(inside)
+    line = image.statement_at(inside)
     file, number = (line.file, line.line) if line is not None else ("", 0)
     frames: list[Frame] = []
     for index in reversed(image.scopes_at(inside)):
