@@ -6,7 +6,7 @@ READY := .venv/.ready
 # What the compiled engine is made of: a change builds it anew.
 COMPILED := $(wildcard emu/*.p* kernel/*.p* lab/trace/*.p*)
 
-.PHONY: run test check check-pure check-no-compiler kernel-alone guests bench clean
+.PHONY: accuracy run test check check-pure check-no-compiler kernel-alone guests bench clean
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -59,6 +59,10 @@ guests: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+# CYCLES_DATA names the folder of the measured blocks.
+accuracy: $(READY)
+	$(BIN)/python -m bench.accuracy
 
 clean:
 	$(MAKE) --no-print-directory -C guest/programs clean

@@ -7,8 +7,8 @@ one `GuestError` with the path of its key.
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,8 @@ MAX_CYCLES = (1 << 63) - 1
 MAX_RAM = 2 << 30
 MIN_RAM = 1 << 20
 MAX_STACK = 64 << 20
+_MAX_ARGUMENTS = 1024  # characters
+_MAX_NAME = 16  # bytes, as in L4Re's table of capabilities
 DEFAULT_CYCLES = 100_000_000
 DEFAULT_RAM = 64 << 20
 DEFAULT_STACK = 16 << 10
@@ -107,11 +109,21 @@ class ThreadSpec:
         return f"{self.task}.{self.name}" if self.name else self.task
 
 
+class Start(StrEnum):
+    """What a task's first thread finds when it starts (ABI 8)."""
+
+    PLAIN = "plain"  # an empty stack
+    L4RE = "l4re"  # arguments, auxiliary vector and environment of an L4Re program
+    SIGMA0 = "sigma0"  # physical memory, one to one
+    ROOT = "root"  # loaded one to one, and sigma0 for a pager
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
     """A task: `image` is the file to load; `threads` begins with its first thread.
 
-    `kip` says that the kernel info page is mapped in it.
+    `kip` says that the kernel info page is mapped in it.  A program of L4Re is given
+    `arguments` besides its name, and capabilities by `names`.
     """
 
     name: str
@@ -119,6 +131,9 @@ class TaskSpec:
     caps: tuple[CapSpec, ...]
     threads: tuple[ThreadSpec, ...]
     kip: bool = False
+    start: Start = Start.PLAIN
+    arguments: tuple[str, ...] = ()
+    names: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,13 +371,52 @@ def _task(
     first = _thread(table, name, "", names, arch, None)
     caps = _caps(table.table("caps"), names, arch, pager=first.pager is not None)
     kip = table.boolean("kip", default=False)
+    start = _start(table)
+    arguments, named = _given(table, start, caps)
     # Keys of further threads, which were taken already.
     table.take("thread")
     table.finish()
     others = tuple(
         _thread(inner, name, inner_name, names, arch, first) for inner, inner_name in threads
     )
-    return TaskSpec(name, image, caps, (first, *others), kip)
+    if start in (Start.SIGMA0, Start.ROOT) and others:
+        raise table.error("thread", f"a task that starts as {start} makes its threads itself")
+    if start is Start.SIGMA0 and (first.pager or first.handler):
+        raise table.error("pager", "sigma0 has no pager: the kernel serves its page faults")
+    return TaskSpec(name, image, caps, (first, *others), kip, start, arguments, named)
+
+
+def _start(table: Table) -> Start:
+    kinds = [kind.value for kind in Start]
+    value = table.string("start", Start.PLAIN)
+    if value not in kinds:
+        hint = did_you_mean(value, kinds)
+        raise table.error(
+            "start", f"unknown start {quote(value)}{hint}: expected one of {', '.join(kinds)}"
+        )
+    return Start(value)
+
+
+def _given(
+    table: Table, start: Start, caps: tuple[CapSpec, ...]
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Take the arguments and named capabilities of an L4Re program."""
+    keys = [key for key in ("arguments", "names") if table.has(key)]
+    if keys and start is not Start.L4RE:
+        raise table.error(keys[0], 'only programs with start = "l4re" are given any')
+    arguments = table.strings("arguments")
+    if sum(map(len, arguments)) > _MAX_ARGUMENTS:
+        raise table.error("arguments", f"more than {_MAX_ARGUMENTS} characters")
+    indices = {cap.index for cap in caps}
+    names: dict[str, int] = {}
+    inner = table.table("names")
+    for name, index in inner.items():
+        if not 0 < len(name.encode()) <= _MAX_NAME:
+            raise inner.error(name, f"expected a name of at most {_MAX_NAME} bytes")
+        if type(index) is not int or index not in indices:
+            raise inner.error(name, expected("an index among the task's caps", index))
+        names[name] = index
+    return arguments, names
 
 
 def _thread(

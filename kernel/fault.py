@@ -9,7 +9,7 @@ Rule 3: a thread without a pager is killed by its first page fault; one without 
 handler blocks for ever at its first exception.
 """
 
-from kernel import abi, frame, ipc, utcb
+from kernel import abi, frame, ipc, mapping, utcb
 from kernel.abi import TAG_ERROR, TAG_TRANSFER_FPU, Errno, IpcError, Protocol
 from kernel.events import Exception_, Fate, Fault, Resumption
 from kernel.objects import (
@@ -42,6 +42,8 @@ def page_fault(kernel: Kernel, thread: Thread) -> None:
     """Tell its pager of the page fault that `thread` trapped with."""
     kernel.cost += kernel.costs.fault
     context = thread.context
+    if thread.task.sigma0 and mapping.fabricate(kernel, thread.task, context.address):
+        return
     cap = thread.task.caps.get(thread.pager) if thread.pager else None
     if kernel.recorder is not None:
         machine = kernel.machine

@@ -122,7 +122,7 @@ def _thaw(
     _fill(kernel.scheduler, state["scheduler"], known)
     _fill(kernel, state["kernel"], known)
     _derive(kernel)
-    if kernel.kip_frame:
+    if kernel.kip_frame >= 0:
         machine.place_clock(kernel.kip_frame + kip.CLOCK)
     for thing in objects.values():
         if isinstance(thing, Task):

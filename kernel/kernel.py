@@ -46,7 +46,8 @@ def run(kernel: Kernel, until: int) -> Outcome:
                     deadline = arrivals[0][0]
                 machine.advance(min(deadline, until))
                 kernel.idle += machine.now - now
-                _meet_deadlines(kernel, machine.now)
+                if machine.now < until:
+                    _meet_deadlines(kernel, machine.now)
                 continue
         if thread.expired:
             expire(kernel, thread)
@@ -54,6 +55,8 @@ def run(kernel: Kernel, until: int) -> Outcome:
             _switch(kernel, thread)
         if thread.fault or thread.trigger:
             settle(kernel, thread)
+            if kernel.doomed:
+                reap(kernel)
             continue
         deadline = min(until, scheduler.slice_end)
         if timeouts and timeouts[0][0] < deadline:
@@ -63,7 +66,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
         if kernel.cost:
             charge(kernel.cost)
             kernel.cost = 0
-        if kernel.kip_frame and kernel.clock_due:
+        if kernel.clock_due and kernel.kip_frame >= 0:
             _tell_time(kernel)
         trap = execute(thread.context, deadline)
         if trap == SYSTEM_CALL:

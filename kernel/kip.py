@@ -85,7 +85,9 @@ class Description:
 
 def describe(arch: Arch, *, cpu_khz: int, ram: int) -> Description:
     """Describe a machine with `ram` bytes whose users have all of their address space."""
-    features = ("segments",) if arch.word == 8 else ("segments", "kip_syscalls")
+    features: tuple[str, ...] = ("mapdb", "segments")
+    if arch.word == 4:
+        features += ("kip_syscalls",)
     memory = (
         Memory(0, ram - 1),
         Memory(0, arch.user_end - 1, is_virtual=True),

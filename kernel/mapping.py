@@ -12,6 +12,7 @@ Kernel-user memory is in no tree: it is neither mapped on nor replaced nor unmap
 
 from collections.abc import Container
 
+from kernel import abi
 from kernel.abi import PAGE_SHIFT, Page
 from kernel.flexpage import Area, Outcome, Placement
 from kernel.objects import Mapping, Task
@@ -30,6 +31,8 @@ def map_pages(
     page tables is used up, the pages before that stay mapped.
     """
     outcome = Outcome.NOTHING
+    if source.sigma0:
+        _fabricate_all(kernel, source, where.source)
     for page in _pages_in(kernel, source, where.source):
         to = (where.target << PAGE_SHIFT) + page - (where.source.first << PAGE_SHIFT)
         if to >= kernel.machine.user_end:
@@ -44,6 +47,20 @@ def map_pages(
             return each
         outcome = max(outcome, each)
     return outcome
+
+
+def fabricate(kernel: Kernel, sigma0: Task, address: int) -> bool:
+    """Show sigma0 the page of RAM at its own address, with all rights (ABI 8.1).
+
+    False if there is none, or it has the page already.  The pages of programs that were
+    loaded at their own addresses are theirs to fault in, like any other.
+    """
+    page = address & -abi.PAGE_SIZE
+    if page in sigma0.pages or page in sigma0.ku_pages or page not in kernel.machine.frames:
+        return False
+    kernel.cost += kernel.costs.mapping
+    kernel.map(sigma0, page, page, _RIGHTS)
+    return True
 
 
 def unmap_pages(kernel: Kernel, task: Task, area: Area, *, rights: int, own: bool) -> int:
@@ -199,6 +216,14 @@ def _unlink(node: Mapping) -> None:
     if node.next is not None:
         node.next.previous = node.previous
     node.parent = node.previous = node.next = None
+
+
+def _fabricate_all(kernel: Kernel, sigma0: Task, area: Area) -> None:
+    # Whatever sigma0 sends it has; no more than there is of RAM.
+    frames = kernel.machine.frames
+    first = max(area.first << PAGE_SHIFT, frames.start)
+    for page in range(first, min(area.end << PAGE_SHIFT, frames.stop), 1 << PAGE_SHIFT):
+        fabricate(kernel, sigma0, page)
 
 
 def _pages_in(kernel: Kernel, task: Task, area: Area) -> list[int]:

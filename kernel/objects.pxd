@@ -9,7 +9,9 @@ cdef class Task:
     cdef public dict caps, pages, ku_pages, reply_slots
     cdef public object quota
     cdef public list reply_pages
+    cdef public unsigned long long utcb_area
     cdef public int utcbs
+    cdef public bint sigma0
 
 
 cdef class Thread:

@@ -77,6 +77,8 @@ class Task:
         "quota",
         "reply_pages",
         "reply_slots",
+        "sigma0",
+        "utcb_area",
         "utcbs",
     )
 
@@ -89,7 +91,9 @@ class Task:
         self.pages: dict[int, Mapping] = {}  # by address
         # Kernel-user memory by address: the frame, and the address where its area begins.
         self.ku_pages: dict[int, tuple[int, int]] = {}
-        self.utcbs = 0  # threads that got a UTCB here
+        self.utcb_area = 0  # address; set when the first thread is made
+        self.utcbs = 0  # threads that got a UTCB in it
+        self.sigma0 = False  # it owns all memory that nobody else does (ABI 8.1)
 
 
 class Thread:

@@ -4,6 +4,7 @@ from kernel.scheduler cimport Scheduler
 
 
 cdef class Kernel:
+    cdef public dict reserved
     cdef public object arch, machine, probe
     cdef public Recorder recorder
     cdef public Costs costs
@@ -11,9 +12,8 @@ cdef class Kernel:
     cdef public unsigned long long kobject_label, thread_label
     cdef public int number, running, space, faults
     cdef public object logged, frame, clock_told, input, names
-    cdef public unsigned long long kip_frame
     cdef public bint clock_due
-    cdef public long long idle
+    cdef public long long idle, kip_frame
     cdef public list arrivals
     cdef public dict objects, threads, holders, references, charges, doomed
     cdef public list timeouts, shared_free

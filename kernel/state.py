@@ -82,6 +82,7 @@ class Kernel:
         "probe",
         "recorder",
         "references",
+        "reserved",
         "running",
         "scheduler",
         "scheduler_object",
@@ -127,7 +128,7 @@ class Kernel:
         self.idle = 0  # cycles in which nothing could run
         self.names: dict[int, str] = {}  # what guests call objects; a character is a byte
         self.input = ""  # of the console, that nobody has read; a character is a byte
-        self.kip_frame = 0  # of the kernel info page; 0: there is none
+        self.kip_frame = -1  # of the kernel info page; negative: there is none
         self.clock_due = True  # its clock is to be set before a thread runs
         self.clock_told = 0  # what it says
         self.running = 0  # number of the thread that ran last
@@ -135,6 +136,7 @@ class Kernel:
         self.faults = 0  # threads that were stopped
         self.logged = 0  # bytes written to the log
         self.frame = machine.frames.start  # the next one that was never used
+        self.reserved: dict[int, None] = {}  # frames that are used at their own address
         shared = machine.shared_frames
         self.shared_free: frames.Runs = [(shared.start, len(shared) << abi.PAGE_SHIFT)]
         self.scheduler = Scheduler(timeout.cycles_of(abi.TIMESLICE_US, cpu_khz=machine.cpu_khz))
@@ -163,7 +165,7 @@ class Kernel:
         """Make a thread with a UTCB of its own in `task`; `start` makes it ready."""
         arch = self.arch
         offset = task.utcbs * arch.utcb_size
-        address = arch.user_utcb + offset
+        address = (task.utcb_area or arch.user_utcb) + offset
         page = address & -abi.PAGE_SIZE
         if page not in task.ku_pages:
             error = self.add_ku_mem(task, page, abi.PAGE_SIZE)
@@ -222,7 +224,7 @@ class Kernel:
 
     def create_kip(self, description: kip.Description) -> None:
         """Make the kernel info page; from now on its clock goes."""
-        assert not self.kip_frame, "a kernel has one info page"
+        assert self.kip_frame < 0, "a kernel has one info page"
         page = kip.build(self.arch, description)
         frame = frames.take(self.shared_free, abi.PAGE_SIZE)
         if frame is None:
@@ -234,7 +236,7 @@ class Kernel:
 
     def map_kip(self, task: Task) -> None:
         """Map the kernel info page to where programs expect it."""
-        assert self.kip_frame, "there is a kernel info page"
+        assert self.kip_frame >= 0, "there is a kernel info page"
         self.map(task, self.arch.kip, self.kip_frame, Page.R | Page.X)
 
     def start(self, thread: Thread) -> None:
@@ -248,7 +250,7 @@ class Kernel:
             raise UsageError(f"{size:#x} bytes of RAM are used up")
         frame = self.frame
         self.frame += abi.PAGE_SIZE
-        return frame
+        return self.allocate_frame() if frame in self.reserved else frame
 
     def add_ku_mem(self, task: Task, address: int, size: int) -> Errno:
         """Give a task zeroed kernel-user memory; OK, or why not, and nothing has changed."""

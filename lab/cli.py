@@ -125,6 +125,31 @@ def list_scenarios(as_json: bool) -> None:
 
 
 @commands.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--cpu", default="skylake", show_default=True, help="On this CPU's model.")
+@click.option("--arch", default="amd64", show_default=True, help="amd64 or ia32.")
+@click.option("--loop", "is_loop", is_flag=True, help="Blocks that jump to themselves.")
+@click.option("--explain", is_flag=True, help="Show below each line what limits the block.")
+def cost(file: Any, cpu: str, arch: str, is_loop: bool, explain: bool) -> None:
+    """Print what blocks of machine code cost: FILE has one in hex a line, - is standard input.
+
+    Each line is answered by one: cycles,bound.  What follows a comma is ignored.  The cycles
+    are per copy of a block that is unrolled many times, or with --loop per round.
+    """
+    from lab.cost import ARCHES, CPU_NAMES, answer_lines, read_lines
+
+    for name, given, known in (("--cpu", cpu, CPU_NAMES), ("--arch", arch, ARCHES)):
+        if given not in known:
+            raise click.UsageError(f"{name}: {given!r} is none of {', '.join(known)}")
+    all_decodable = True
+    lines = read_lines(file)
+    for answer in answer_lines(lines, cpu, arch, is_loop=is_loop, explains=explain):
+        all_decodable = all_decodable and answer.is_decodable
+        click.echo("\n".join((answer.text, *answer.details)))
+    sys.exit(HOLDS if all_decodable else WRONG_INPUT)
+
+
+@commands.command()
 @_json
 def doctor(as_json: bool) -> None:
     """Show versions and the engine in use, and test what the lab relies on."""

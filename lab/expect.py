@@ -23,11 +23,12 @@ class Expectation:
 
 
 def check(
-    expect: Expect, *, outcome: str, console: str, load_word: Callable[[str, str], int]
+    expect: Expect, *, outcome: str, console: str, load_word: Callable[[str, str], int | None]
 ) -> tuple[Expectation, ...]:
     """Hold a finished run against `expect`; a key that is absent is not checked.
 
-    `load_word` reads the word at a symbol of a task.  Words are compared and shown as hex.
+    `load_word` reads the word at a symbol of a task; None is a page that is gone.  Words are
+    compared and shown as hex.
     """
     checks: list[Expectation] = []
     if expect.outcome is not None:
@@ -36,7 +37,8 @@ def check(
         checks.append(Expectation("console", expect.console, console))
     for (task, symbol), value in (expect.memory or {}).items():
         actual = load_word(task, symbol)
-        checks.append(Expectation(f"memory {task}.{symbol}", f"{value:#x}", f"{actual:#x}"))
+        shown = "not mapped" if actual is None else f"{actual:#x}"
+        checks.append(Expectation(f"memory {task}.{symbol}", f"{value:#x}", shown))
     return tuple(checks)
 
 

@@ -20,6 +20,12 @@ class Place:
         return f"{text} {self.file}:{self.line}" if self.file else text
 
 
+def name_of_guest(data: bytes) -> str:
+    """Make a name of what a guest gave as one: nothing in it can steer a terminal."""
+    text = data.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What the objects of one run are called, and which program a thread runs.
@@ -30,7 +36,7 @@ class Names:
     arch: Arch
     objects: dict[int, str] = field(default_factory=dict)
     given: dict[int, str] = field(default_factory=dict)  # by guests
-    owners: dict[int, int] = field(default_factory=dict)  # task numbers, by thread number
+    tasks: dict[int, str] = field(default_factory=dict)  # of threads made at run time
     images: dict[int, Image] = field(default_factory=dict)  # by thread number
 
     def of(self, number: int) -> str:
@@ -38,9 +44,20 @@ class Names:
         name = self.objects.get(number) or self.given.get(number)
         if name:
             return name
-        if number in self.owners:
-            return f"{self.of(self.owners[number])}.#{number}"
-        return f"#{number}"
+        task = self.tasks.get(number)
+        return f"{task}.#{number}" if task else f"#{number}"
+
+    def give(self, number: int, data: bytes) -> None:
+        """Take note of the name that a guest gave an object."""
+        self.given[number] = name_of_guest(data)
+
+    def adopt(self, thread: int, maker: int) -> None:
+        """Take note of a new thread: it counts as one of the task whose thread made it."""
+        task = self.tasks.get(maker) or self.objects.get(maker, "").partition(".")[0]
+        if task:
+            self.tasks[thread] = task
+        if maker in self.images:
+            self.images[thread] = self.images[maker]
 
     def place(self, thread: int, address: int) -> Place:
         """Find what `address` means in the program of a thread."""

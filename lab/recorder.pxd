@@ -14,7 +14,7 @@ cdef class RunRecorder(Recorder):
     cdef public object identity, listener
     cdef public long long messages, invocations, refusals
     cdef public list faults, refused
-    cdef public dict given
+    cdef public object names
     cdef bytearray _log
     cdef object _hash, _bytes
     cdef int _word

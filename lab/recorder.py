@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 from kernel.abi import ARCHES, TAG_WORDS
 from kernel.events import (
+    Created,
     Event,
     Exception_,
     Fate,
@@ -22,6 +23,7 @@ from kernel.objects import Thread
 from kernel.port import LABEL, TAG
 from kernel.recorder import Recorder
 from kernel.utcb import MR_COUNT
+from lab.names import Names
 from lab.trace.console import CONSOLE_LIMIT, decode_console
 from lab.trace.format import (
     HASH_SIZE,
@@ -44,7 +46,7 @@ class RunRecorder(Recorder):
     """Takes the events of one run in, in bounded memory, and passes them on.
 
     `messages` counts completed transfers into a thread, `invocations` those of kernel
-    objects; `refused` has the first of `refusals`.  `given` is what guests called objects.
+    objects; `refused` has the first of `refusals`.  `names` is told what guests say of names.
     """
 
     __slots__ = (
@@ -58,11 +60,11 @@ class RunRecorder(Recorder):
         "_previous",
         "_word",
         "faults",
-        "given",
         "identity",
         "invocations",
         "listener",
         "messages",
+        "names",
         "refusals",
         "refused",
     )
@@ -78,7 +80,7 @@ class RunRecorder(Recorder):
         self.faults: list[Fault | Exception_] = []
         self.refused: list[Refused] = []
         self.refusals = 0
-        self.given: dict[int, str] = {}  # by object number
+        self.names: Names | None = None
         self._log = bytearray()
         self._hash = blake2b(identity.encode(), digest_size=HASH_SIZE)
         self._word = ARCHES[identity.arch].word
@@ -201,7 +203,11 @@ class RunRecorder(Recorder):
         if isinstance(event, Invocation | Waiting):
             self.invocations += 1
         elif isinstance(event, Named):
-            self.given[event.target] = event.name.decode(errors="backslashreplace")
+            if self.names is not None:
+                self.names.give(event.target, event.name)
+        elif isinstance(event, Created):
+            if self.names is not None and event.kind == Thread.kind:
+                self.names.adopt(event.target, event.thread)
         elif isinstance(event, Log):
             if len(self._log) <= CONSOLE_LIMIT:
                 self._log += event.data

@@ -56,7 +56,7 @@ def run_scenario(
     else:
         system = boot(scenario, images, recorder=watch.recorder, machine=watch.machine)
         watch.begin(system)
-    recorder.given = system.names.given
+    recorder.names = system.names
     if listener is not None:
         recorder.listener = partial(listener, system.names)
     try:

@@ -32,6 +32,10 @@ typedef l4_umword_t l4_cap_idx_t;
  * L4_INVALID_CAP, nor an explicit slot. */
 #define L4_INVALID_REPLY_CAP ((l4_cap_idx_t)L4_INVALID_CAP | L4_CAP_REPLY_BIT)
 
+/* What the thread began with: its argument register, and its stack pointer. */
+extern l4_umword_t l4lab_argument;
+extern const l4_umword_t *l4lab_entry_stack;
+
 /* The UTCB. */
 
 typedef struct l4_utcb_t l4_utcb_t;

@@ -145,6 +145,7 @@ class DeskMachine:
     spaces: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
     touched: dict[tuple[int, int], int] = field(default_factory=dict)  # accessed flags
     table_pages: int = 1 << 20  # how many pages page tables have room for
+    space_room: int = 1 << 20  # and how many more spaces
     clock: int = -1
 
     @property
@@ -216,6 +217,8 @@ class DeskMachine:
 
     def create_space(self, number: int) -> bool:
         assert number not in self.spaces
+        if not self.space_room:
+            return False
         self.spaces[number] = {}
         return True
 
@@ -375,3 +378,8 @@ def tag(label: int = 0, words: int = 0, items: int = 0, flags: int = 0) -> int:
 
 
 Make: TypeAlias = Callable[[], Guest]
+
+
+def object_item(index: int) -> tuple[int, int]:
+    """Give the two words of an item that names capability `index` (ABI 4.9)."""
+    return 8, index << abi.CAP_SHIFT | 3 << 4 | int(abi.Rights.R)

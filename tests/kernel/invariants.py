@@ -37,6 +37,12 @@ def check_threads(desk: Desk) -> None:
     assert kernel.threads == {thread.number: thread for thread in threads}
     queues = [o.senders for o in kernel.objects.values() if isinstance(o, (Thread, Gate))]
     waiters = [o.waiters for o in kernel.objects.values() if isinstance(o, Semaphore)]
+    for irq in kernel.objects.values():
+        if isinstance(irq, Irq):
+            assert sum(one is irq for queue in queues for one in queue) == int(irq.queued)
+            assert not irq.queued or (irq.thread is not None and irq in irq.thread.senders)
+            assert not (irq.pending and irq.thread is not None and irq.thread.state != DEAD)
+            assert irq.pin_of is None or irq.pin_of.pin is irq
     ready = [thread for level in kernel.scheduler.levels for thread in level]
     for thread in threads:
         places = sum(queue.count(thread) for queue in queues)

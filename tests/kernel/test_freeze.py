@@ -10,6 +10,7 @@ from kernel import abi
 from kernel.errors import UsageError
 from kernel.events import Event
 from kernel.freeze import freeze, thaw
+from kernel.irq import bind, schedule
 from tests.kernel.desk import SELF, SEND_ZERO, Desk, SysCall, Work, tag
 
 WAIT = SysCall(SELF | abi.WAIT)
@@ -28,11 +29,22 @@ def scene() -> Desk:
         SysCall(SELF | abi.REPLY_AND_WAIT, tag(2)),
         priority=3,
     )
+    semaphore = desk.kernel.create_semaphore()
+    made = desk.kernel.create_irq()
+    bind(desk.kernel, made, server, 0x99)
+    for cycle in (2000, 7000, 7000, 20_000):
+        schedule(desk.kernel, made, cycle)
+    desk.cap(server, 0x30, made)
     for k in range(4):
         client = desk.idle_thread(priority=2 + k % 2)
         gate = desk.cap(client, 0x20, desk.gate(server if k else None, k << 4))
         call = SysCall(gate | abi.CALL, tag(k, k), words=tuple(range(k)), timeout=7)
-        desk.program(client, Work(100), call, call)
+        other = desk.cap(client, 0x31, semaphore)
+        down = SysCall(
+            other | abi.CALL, tag(abi.Protocol.SEMAPHORE, 1), timeout=9 if k else 0, words=(0,)
+        )
+        up = SysCall(other | abi.SEND, tag(abi.Protocol.IRQ))
+        desk.program(client, Work(100), call, down if k < 3 else up, call, up)
     return desk
 
 

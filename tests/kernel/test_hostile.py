@@ -5,11 +5,14 @@ from hypothesis import strategies as st
 
 from kernel import abi
 from kernel.abi import AMD64, IA32, Arch
+from kernel.irq import bind, schedule
 from tests.kernel.desk import Desk, PageFault, Step, SysCall, Trap, Work
 from tests.kernel.invariants import check_invariants
 
 OPERATIONS = st.integers(0, 15)
-INDICES = st.sampled_from([0, 1, 2, 3, 4, 5, 7, 0x20, 0x21, 0x22, 0x23, 0x99, 0xFFFFF])
+INDICES = st.sampled_from(
+    [0, 1, 2, 3, 4, 5, 6, 7, 10, *range(0x20, 0x27), *range(0x24, 0x27), 0x99, 0xFFFFF]
+)
 SPECIAL = st.sampled_from([0, 0, 0, 0x800, 0x400, 0xC00])
 SELECTORS = st.one_of(
     st.builds(lambda i, s, o: i << 12 | s | o, INDICES, SPECIAL, OPERATIONS),
@@ -38,6 +41,7 @@ WORDS = st.lists(
     st.one_of(
         st.integers(0, 300),
         st.sampled_from([0x10001, 0x20001, 0x30001, 8, 0x2_0037, (1 << 64) - 1]),
+        st.sampled_from([0x10, 0x100, 0x12, 0x2_4034, 0x2_5034, 0x2_6034, 0x2_0034]),
         st.integers(0, (1 << 64) - 1),
     ),
     max_size=8,
@@ -84,12 +88,24 @@ def test_any_system_calls_leave_the_kernel_whole(
         desk.idle_thread(priority=priority)
         for _, priority in zip(programs, priorities, strict=False)
     ]
+    semaphore, debugger = desk.kernel.create_semaphore(), desk.kernel.create_debugger()
+    irqs = [desk.kernel.create_irq() for _ in range(2)]
+    bind(desk.kernel, irqs[0], threads[0], 0x77)
+    for cycle in (5000, 20_000, 20_000, 70_000):
+        schedule(desk.kernel, irqs[cycle % 3 % 2], cycle)
+    icu = desk.kernel.create_icu()
+    desk.kernel.input = "some input\n" * 50
     for k, thread in enumerate(threads):
         partner = threads[(k + 1) % len(threads)]
         desk.cap(thread, 0x20, partner)
         desk.cap(thread, 0x21, desk.gate(partner, 0x40))
         desk.cap(thread, 0x22, desk.gate(None, 0x80))
         desk.cap(thread, 0x23, desk.gate(thread, 0xC0), rights=0)
+        desk.cap(thread, 0x24, irqs[0])
+        desk.cap(thread, 0x25, irqs[1])
+        desk.cap(thread, 0x26, semaphore)
+        desk.cap(thread, abi.CAP_ICU, icu)
+        desk.cap(thread, abi.CAP_DEBUGGER, debugger)
         desk.program(thread, *(narrow(step, arch) for step in programs[k]))
 
     for stop in (*stops, 1_000_000):

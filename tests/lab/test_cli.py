@@ -196,11 +196,6 @@ WRONG = {
         None,
         "expect.memory.one.nothing: ",
     ),
-    "an object that is not served": (
-        SCENARIO + '[[semaphore]]\nname = "s"\n',
-        None,
-        "semaphore: semaphore objects are not served yet",
-    ),
     "too much memory": (
         SCENARIO.replace("cycles", 'ram = "1MiB"\ncycles').replace(
             'image = "one.s"', 'image = "one.s"\nstack = "2MiB"'

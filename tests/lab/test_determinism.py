@@ -32,6 +32,12 @@ NAMES = [
     "log_in_reply",
     "pingpong_intra",
     "send_only",
+    "console_echo",
+    "debugger_names",
+    "irq_server",
+    "kip_clock",
+    "semaphore_lock",
+    "thread_local",
     "faq_nested_call-c-O2",
     "faq_nested_call-cxx-O0",
 ]
@@ -115,7 +121,18 @@ class _Thawed:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
-@pytest.mark.parametrize("name", ["faq_nested_call", "ipc_errors", "faq_read_first-cxx-O0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "faq_nested_call",
+        "ipc_errors",
+        "irq_server",
+        "kip_clock",
+        "semaphore_lock",
+        "thread_local",
+        "faq_read_first-cxx-O0",
+    ],
+)
 def test_a_run_frozen_at_a_random_cycle_goes_on_in_a_fresh_process(
     name: str, arch: str
 ) -> None:

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guest.scenario import load_scenario
+from kernel.abi import AMD64
 from kernel.events import (
+    Awoken,
     Created,
     Deleted,
     End,
@@ -18,16 +20,21 @@ from kernel.events import (
     Failure,
     Fate,
     Fault,
+    Firing,
+    Interrupt,
     Invocation,
     Items,
     Log,
+    Named,
     Outcome,
     Refused,
     Switch,
     Transfer,
+    Waiting,
 )
 from kernel.kernel import end, run
 from kernel.recorder import Recorder
+from lab.names import Names
 from lab.recorder import LAST_EVENTS, RunRecorder
 from lab.replay.system import boot, identify, load_programs
 from lab.trace.format import Identity, decode, encode
@@ -56,6 +63,10 @@ EVENTS: list[Event] = [
     Exception_(1, 2, 3, 13, 0, 0x400000, Fate.STUCK),
     Switch(1, 2, 3, 4),
     Log(1, 2, 3, b"hello\n", 9),
+    Waiting(1, 2, 3, 3, 4, 5, (0,), 9),
+    Awoken(1, 2, 3, 4, 5, 9),
+    Interrupt(1, 2, 3, Firing.QUEUED),
+    Named(1, 2, 3, 4, b"worker", 9),
     End(1, 2, Outcome.IDLE),
     Items(1, 2, 3, 4, 5, (8, 9), (10, 11)),
     Created(1, 2, 3, 4, "gate"),
@@ -100,7 +111,7 @@ def test_every_field_is_encoded(event: Any) -> None:
             other = value + bytes(8)
         elif isinstance(value, str):
             other = value + "s"
-        elif isinstance(value, (Outcome, Fate)):
+        elif isinstance(value, (Outcome, Fate, Firing)):
             other = type(value)((value + 1) % 3)
         else:
             other = value + 1
@@ -182,3 +193,15 @@ def test_words_of_four_bytes_are_encoded_as_eight() -> None:
     payload = TRANSFER.payload[:4] + TRANSFER.payload[8:12]
     narrow = TRANSFER._replace(payload=payload, overwritten=bytes(8))
     assert encode(narrow, 4) == encode(TRANSFER, 8)
+
+
+def test_a_thread_made_at_run_time_is_called_by_its_task_and_then_by_its_given_name() -> None:
+    recorder = RunRecorder(IDENTITY)
+    names = recorder.names = Names(AMD64, {3: "server.worker"})
+    for number, kind in ((9, "thread"), (10, "gate")):
+        recorder.record(Created(1, 2, 3, number, kind))
+    assert [names.of(k) for k in (9, 10)] == ["server.#9", "#10"]
+
+    recorder.record(Named(1, 2, 9, 9, b"painter", 0))
+    recorder.record(Named(1, 2, 9, 3, b"another", 0))
+    assert [names.of(k) for k in (9, 3)] == ["painter", "server.worker"]

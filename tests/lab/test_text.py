@@ -1,8 +1,22 @@
 """What people see of events: every word before and after, and no wrong colour in a pipe."""
 
 from kernel.abi import AMD64
-from kernel.events import Event, Failure, Fate, Fault, Log, Refused, Switch, Transfer
-from lab.names import Names
+from kernel.events import (
+    Awoken,
+    Event,
+    Failure,
+    Fate,
+    Fault,
+    Firing,
+    Interrupt,
+    Log,
+    Named,
+    Refused,
+    Switch,
+    Transfer,
+    Waiting,
+)
+from lab.names import Names, name_of_guest
 from lab.views.text import describe_label, render_event
 
 NAMES = Names(AMD64, {5: "server", 7: "client", 9: "doubler", 2: "log"})
@@ -70,6 +84,64 @@ def test_log_bytes_that_are_no_text_are_escaped() -> None:
     assert lines(Log(1, 2, 7, b"\xff\x1b[31m\n", 0))[0].endswith(r"log: '\\xff\x1b[31m'")
 
 
+def test_an_interrupt_says_what_became_of_it() -> None:
+    shown = [
+        lines(Interrupt(1, 2, 9, firing))[0].partition("  doubler  ")[2] for firing in Firing
+    ]
+    assert shown == [
+        "interrupt: its thread waited for it",
+        "interrupt: queued at its thread",
+        "interrupt: one is queued already",
+        "interrupt: pending, since no thread is bound",
+    ]
+
+
+def test_the_message_of_an_irq_has_no_instruction_that_sent_it() -> None:
+    event = Transfer(1, 2, 9, 5, 1, 0, 0, 0x77, 0, 0, 0x20, b"", b"")
+    assert lines(event) == [
+        "           1          2  doubler → server  send",
+        "                         tag 0x0: label 0, 0 words; label 0x77",
+        "                         to 0x20",
+    ]
+
+
+def test_waiting_at_an_object_shows_what_was_sent() -> None:
+    tag = (-20 << 16 | 1) & (1 << 64) - 1
+    assert lines(Waiting(1, 2, 7, 3, 9, tag, (0,), 0x10)) == [
+        "           1          2  client  call to doubler, waits",
+        "                         tag 0xffffffffffec0001: label -20 (semaphore), 1 word",
+        "                         at 0x10",
+        "                                sent",
+        "                         mr[0]   0x0",
+    ]
+    assert lines(Awoken(1, 2, 7, 9, 0, 0x10)) == [
+        "           1          2  client  goes on: doubler came",
+        "                         result 0x0: label 0, 0 words",
+        "                         at 0x10",
+    ]
+
+
+def test_a_given_name_is_shown_escaped() -> None:
+    assert lines(Named(1, 2, 7, 33, b"a\x1b[2J", 0)) == [
+        r"           1          2  client  names #33: 'a\x1b[2J'",
+    ]
+
+
+def test_the_scenarios_names_come_before_those_of_guests() -> None:
+    names = Names(AMD64, {4: "main", 5: "main.worker"}, given={5: "x", 9: "painter", 10: ""})
+    for number in (9, 10):
+        names.adopt(number, 5)
+    names.adopt(11, 10)
+    names.adopt(12, 77)
+    assert [names.of(k) for k in (5, 9, 10, 11, 12)] == [
+        "main.worker",
+        "painter",
+        "main.#10",
+        "main.#11",
+        "#12",
+    ]
+
+
 def test_a_switch_is_one_line() -> None:
     assert lines(Switch(1, 2, 7, 5)) == ["           1          2  server runs"]
 
@@ -82,3 +154,7 @@ def test_labels_are_named_when_their_number_can_mean_only_one_thing() -> None:
         "7",
         "0x1001",
     ]
+
+
+def test_a_name_of_a_guest_cannot_steer_a_terminal() -> None:
+    assert name_of_guest(b"a\x1b[2J\n\xff\xc3\xa9") == r"a\x1b[2J\n\xffé"
