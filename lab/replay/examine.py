@@ -53,7 +53,7 @@ def examine(
 ) -> tuple[Finding, ...]:
     """Judge the candidates of a run that used up at most `budget` cycles."""
     symbols = RunSymbols(names, scenario.library)
-    origins, symbols.cycles = _look_again(candidates, scenario, images, budget)
+    origins, symbols.cycles = _look_again(candidates, scenario, images, names, budget)
     confirmer = Confirmer(scenario, images, places, symbols.name, budget)
     left = {Confirm.SOME: MOST, Confirm.ALL: len(candidates), Confirm.NONE: 0}[confirm]
     judged: list[Judged] = []
@@ -133,7 +133,11 @@ def _lend(candidate: Candidate) -> None:
 
 
 def _look_again(
-    candidates: list[Candidate], scenario: Scenario, images: dict[str, Image], budget: int
+    candidates: list[Candidate],
+    scenario: Scenario,
+    images: dict[str, Image],
+    names: Names,
+    budget: int,
 ) -> tuple[dict[int, Origin], dict[int, int]]:
     """Run again, and see where addresses come from and at which cycles things happened."""
     followed = [
@@ -148,7 +152,7 @@ def _look_again(
     machine = TrackingMachine(configure(scenario))
     system = boot(scenario, images, machine=machine)
     trackers = [Tracker(each, scenario.arch.word == 8) for each in followed]
-    machine.follow(trackers, marks, system.names.images)
+    machine.follow(trackers, marks, names.images)
     try:
         last = max(marks)
         _run_to(machine, lambda until: run(system.kernel, until), last, budget)

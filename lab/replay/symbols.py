@@ -44,10 +44,8 @@ class RunSymbols:
 
     def task(self, thread: int) -> str:
         """Name the task of a thread."""
-        owner = self._names.owners.get(thread)
-        if owner is not None:
-            return self._names.of(owner)
-        return self._names.of(thread).partition(".")[0]
+        made = self._names.tasks.get(thread)
+        return made if made is not None else self._names.of(thread).partition(".")[0]
 
     def cycle(self, position: int) -> int:
         """Give the cycle at a position; 0 if it is not known."""
