@@ -8,6 +8,7 @@ Rule 3: state changes here, by the record; the rules only look.
 
 from kernel.abi import (
     CAP_REPLY_BIT,
+    CAP_SHIFT,
     CAP_SPECIAL,
     OP_OPEN_WAIT,
     OP_RECV,
@@ -133,6 +134,8 @@ class Checker:
         if turn.receives:
             buffers.check(self.candidates, shadow, turn)
         self._take_stores(shadow, turn)
+        if turn.operation & OP_REPLY and call.selector & CAP_SPECIAL == CAP_REPLY_BIT:
+            answered = shadow.slots.pop(call.selector >> CAP_SHIFT, None)
         shadow.begin(turn, call.position, answered)
         shadow.turns.append(turn)
         shadow.call = turn
@@ -167,7 +170,10 @@ class Checker:
         return turn
 
     def _take_stores(self, shadow: Shadow, turn: Turn) -> None:
-        # The stores of the owner's frames were for this; others wait for a call of theirs.
+        # The stores of the owner's frames were for this; others wait for a call of theirs, as
+        # do all if nothing is sent while somebody waits for a late reply.
+        if shadow.slots and not turn.sends:
+            return
         kept: list[Store] = []
         for store in shadow.pending:
             if _is_within(store, turn.depth, turn.chain):
@@ -247,8 +253,12 @@ class Checker:
         if event.error:
             self._error(receiver, turn, event.error)
         calls = event.operation & (OP_SEND | OP_RECV | OP_OPEN_WAIT) == OP_SEND | OP_RECV
-        if turn.waits and calls and turn.call.selector & CAP_SPECIAL != CAP_REPLY_BIT:
-            replies.note_caller(receiver, turn)
+        if turn.waits and calls:
+            selector = turn.call.selector
+            if selector & CAP_SPECIAL == CAP_REPLY_BIT:
+                receiver.slots[selector >> CAP_SHIFT] = turn
+            else:
+                replies.note_caller(receiver, turn)
 
     def _items(self, event: Items) -> None:
         receiver = self.shadow(event.receiver)

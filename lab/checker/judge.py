@@ -188,6 +188,8 @@ def _place(candidate: Candidate, stack: tuple[Frame, ...], symbols: Symbols) -> 
     clobber, where = candidate.clobber, candidate.where
     if candidate.rule is Rule.SETUP_CLOBBERED and clobber is not None:
         # Where what was set up and the call that spoilt it come together.
+        if clobber.is_alive_at(candidate.position):
+            return _own(stack, symbols)  # a message that came before a late reply
         depth, inlined = common_frame(candidate.stores[0].where, clobber.call.where)
         site = clobber.call.where
         return frame_at(

@@ -122,6 +122,10 @@ class Turn:
         tag = self.call.tag
         return (tag & TAG_WORDS) + 2 * (tag >> TAG_ITEMS_SHIFT & TAG_ITEMS)
 
+    def is_alive_at(self, position: int) -> bool:
+        """Whether it was alive at a position, after its birth."""
+        return self.died is None or self.died > position
+
     def includes(self, where: Where) -> bool:
         """Whether the owner is at work at `where`: it is alive and has that place in it."""
         if not self.is_alive or self.depth > where.depth:

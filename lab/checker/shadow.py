@@ -54,6 +54,7 @@ class Shadow:
         "reply_lost",
         "saved",
         "saves",
+        "slots",
         "turns",
         "word",
         "writers",
@@ -78,6 +79,7 @@ class Shadow:
         self.fault = 0  # in a fault (1) or an exception (2) that the kernel calls for
         self.saved: list[tuple[int, bytes, list[Writer]]] = []  # words that come back after it
         self.reply: tuple[int, Turn] | None = None  # whom a reply would go to, since when
+        self.slots: dict[int, Turn] = {}  # messages that explicit reply capabilities answer
         self.reply_lost: tuple[int, Turn, Turn] | None = None
         # By word: whose message was there before the writer's.
         self.previous: list[Turn | None] = [None] * WORDS
@@ -144,7 +146,7 @@ class Shadow:
         self.turns = kept
         for last in reversed(gone):
             self._bury(last, position)
-            if last.received:
+            if last.received and not self.slots:
                 self._forget_stores(turn, last.depth)
 
     def use(self, turn: Turn, where: Where, position: int) -> None:

@@ -135,7 +135,13 @@ class Feeder:
             # The kernel's own page is no frame of the program's.
             where = Where(pc, calls[:-1], chains[:-1], chains[-1])
         else:
-            where = self._place(number, path, pc)
+            # The call itself lies in front of that address.
+            key = ~number, path, pc
+            known = self._places.get(key)
+            if known is None:
+                known = Where(pc, calls, chains, self._chain(number, pc - 1))
+                self._places[key] = known
+            where = known
         low = min(low, where.depth)
         self.checker.call(
             Call(

@@ -33,7 +33,7 @@ class Ended:
     outcome: Outcome
     observed: Observed
     cycles: int
-    memory: tuple[int, ...]  # the words that the scenario expects
+    memory: tuple[int | None, ...]  # the words that the scenario expects
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,12 @@ class Confirmer:
         first, second = twins
         complete = first.outcome is not Outcome.BUDGET and second.outcome is not Outcome.BUDGET
         found = differences(first.observed.items, second.observed.items, is_complete=complete)
-        found = [each for each in found if not (candidate.is_bulk and _is_print(each))]
+        prints = bool(found)
+        # Who only prints words that he did not get shows registers, as debuggers do.
+        found = [each for each in found if not _is_print(each)]
         if not found and first.memory == second.memory:
-            return Tried(Effect.NONE_SEEN, checks=(("poison twins", "no difference"),))
+            said = "differ in what is printed only" if prints else "no difference"
+            return Tried(Effect.NONE_SEEN, checks=(("poison twins", said),))
         return Tried(
             Effect.OBSERVABLE,
             tuple(self._consequence(each) for each in found[:_MOST]),

@@ -10,7 +10,7 @@ Rule 3: what cannot be seen, since a stretch is too long, counts as unknown, not
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import capstone
 from capstone import x86_const as x86
@@ -26,6 +26,8 @@ from lab.checker.lives import Turn
 from lab.checker.stream import Chain
 
 LONGEST = 20_000  # instructions of a stretch
+_BEFORE = 2_000  # instructions before a call that belong to it, perhaps
+_HANDS = 4  # steps from frame to frame that are kept of a value
 _WORD = 4  # the least bytes of a value that is handed on
 
 
@@ -38,7 +40,17 @@ class Definition:
     pc: int
     chain: Chain
     is_tag: bool = False  # it is the result of the system call in between
-    lenders: frozenset[int] = frozenset()  # numbers of the turns whose owners handed it out
+    is_own: bool = False  # the UTCB's address as the segment base gives it
+    hands: tuple["_Hand", ...] = ()  # how it came from frame to frame
+
+
+class _Hand(NamedTuple):
+    """A frame handed a value out: it returned, or stored it at an address."""
+
+    position: int
+    depth: int
+    chain: Chain
+    address: int  # -1: it returned
 
 
 @dataclass(eq=False, slots=True)
@@ -63,7 +75,7 @@ class _Operation:
     memory: tuple[tuple[str, str, int, int, int], ...]  # base, index, scale, offset, size
     copy: tuple[str, str] | None  # from and to: a register, or "memory"
     is_return: bool
-    is_string: bool
+    is_own: bool  # it loads from where the segment base points
 
 
 class _Owner:
@@ -86,6 +98,14 @@ class _Owner:
         if depth != self.depth:
             return depth > self.depth
         return chain[: len(self.chain)] == self.chain
+
+    def hands_out(self, hand: _Hand) -> bool:
+        """Whether the frame handed a value out that way, to who called it or to memory."""
+        if not self.has(hand.position, hand.depth, hand.chain):
+            return False
+        if hand.address < 0:
+            return hand.depth == self.depth and hand.position > self.turn.call.position
+        return hand.address >= self.sp
 
 
 class Tracker:
@@ -114,9 +134,9 @@ class Tracker:
         assert clobber is not None, "there is a call in between"
         first = candidate.message.position if candidate.message is not None else 0
         if lender is not None:
-            first = min(first, lender.call.position)
+            first = min(first, lender.call.position - _BEFORE)
         self.end = candidate.position
-        self.begin = max(first, self.end - LONGEST)
+        self.begin = max(first, self.end - LONGEST, 0)
         self.origin.is_known = clobber.call.position >= self.begin
         self._reader = candidate.where
         self._owners = [_Owner(turn) for turn in (clobber, lender) if turn is not None]
@@ -139,11 +159,6 @@ class Tracker:
                 if is_left and position > owner.turn.call.position:
                     owner.exit = position
         self._depth = depth
-        for owner in self._owners:
-            if owner.entry < 0 and position <= owner.turn.call.position:
-                frame = self._frames.get(owner.depth)
-                if frame is not None and depth >= owner.depth:
-                    owner.sp = frame[1]
 
     def step(
         self,
@@ -158,23 +173,25 @@ class Tracker:
         if position == self.end:
             self._judge(operation)
             return
-        for owner in self._owners:
-            owner.entry = self._entry(owner, position)
         self._consume(operation, position, depth)
         if operation.copy is not None:
             self._copy(operation, position, depth, chain, load)
             return
         if operation.writes:
-            made = Definition(position, depth, pc, chain)
+            made = Definition(position, depth, pc, chain, is_own=operation.is_own)
             for register in operation.writes:
                 self._registers[register] = made
                 self._last[register] = depth
         if operation.is_return:
-            self._hand_out(depth, position)
+            self._hand_out(depth, position, chain)
 
     def called(self, position: int, registers: Iterable[str]) -> None:
         """Take note that a system call was entered."""
         reader = self._reader.depth
+        for owner in self._owners:
+            frame = self._frames.get(owner.depth)
+            if position == owner.turn.call.position and frame is not None:
+                owner.entry, owner.sp = frame
         if position == self._calls:
             for register in registers:
                 known = self._registers.get(register)
@@ -182,16 +199,6 @@ class Tracker:
                     self.origin.is_prepared = True
         is_tag = position == self._calls
         self._registers[self._result] = Definition(position, self._depth, 0, (), is_tag)
-
-    def _entry(self, owner: _Owner, position: int) -> int:
-        # The frame that is there when the call comes is the one; later ones are others.
-        if position > owner.turn.call.position and owner.entry >= 0:
-            return owner.entry
-        frame = self._frames.get(owner.depth)
-        if frame is None or self._depth < owner.depth:
-            return -1
-        owner.sp = frame[1]
-        return frame[0]
 
     def _consume(self, operation: _Operation, position: int, depth: int) -> None:
         if position <= self._calls or depth > self._reader.depth or operation.copy is not None:
@@ -221,21 +228,7 @@ class Tracker:
             value = self._registers.get(source)
         if target == "memory":
             at = self._address(operation, load)
-            lenders = [
-                owner.turn.number
-                for owner in self._owners
-                if owner.has(position, depth, chain) and at >= owner.sp > 0
-            ]
-            if lenders:
-                base = value or Definition(position, depth, 0, chain)
-                value = Definition(
-                    base.position,
-                    base.depth,
-                    base.pc,
-                    base.chain,
-                    base.is_tag,
-                    base.lenders | frozenset(lenders),
-                )
+            value = _handed(value, _Hand(position, depth, chain, at))
             self._memory[at] = value
         else:
             self._registers[target] = value
@@ -250,23 +243,11 @@ class Tracker:
             at += load(index) * scale
         return at
 
-    def _hand_out(self, depth: int, position: int) -> None:
+    def _hand_out(self, depth: int, position: int, chain: Chain) -> None:
         register = self._result
-        for owner in self._owners:
-            if depth != owner.depth or owner.entry < 0 or owner.exit >= 0:
-                continue
-            if position < owner.turn.call.position or self._last.get(register, -1) < depth:
-                continue
+        if self._last.get(register, -1) >= depth:
             known = self._registers.get(register)
-            base = known or Definition(position, depth, 0, ())
-            self._registers[register] = Definition(
-                base.position,
-                base.depth,
-                base.pc,
-                base.chain,
-                base.is_tag,
-                base.lenders | {owner.turn.number},
-            )
+            self._registers[register] = _handed(known, _Hand(position, depth, chain, -1))
 
     def _judge(self, operation: _Operation) -> None:
         names = [name for base, index, *_ in operation.memory for name in (base, index) if name]
@@ -275,9 +256,14 @@ class Tracker:
             if known is None:
                 continue
             for owner in self._owners:
-                is_his = owner.turn.number in known.lenders or owner.has(
-                    known.position, known.depth, known.chain
-                )
+                is_his = owner.has(known.position, known.depth, known.chain)
+                if is_his and known.is_own and owner.depth == self._reader.depth:
+                    # One load of the UTCB's address serves all functions that the compiler
+                    # made one of, so it says nothing; but nobody means to read the words
+                    # of a request that a function called by him has sent.
+                    is_lender = owner.turn is not self.candidate.clobber
+                    is_his = is_lender and not self.candidate.is_delivery
+                is_his = is_his or any(owner.hands_out(hand) for hand in known.hands)
                 if not is_his:
                     continue
                 if owner.turn is self.candidate.clobber:
@@ -287,6 +273,14 @@ class Tracker:
 
 
 _ABSENT: Any = object()
+
+
+def _handed(known: Definition | None, hand: _Hand) -> Definition:
+    """Give a value that was handed out; one that is older than the stretch has no place."""
+    if known is None:
+        return Definition(-1, -1, 0, (), hands=(hand,))
+    hands = (*known.hands[-_HANDS + 1 :], hand)
+    return Definition(known.position, known.depth, known.pc, known.chain, known.is_tag, hands)
 
 
 class TrackingMachine(Machine):
@@ -463,7 +457,10 @@ def _take_apart(instruction: Any, is_amd64: bool) -> _Operation:
         tuple(memory),
         copy,
         kind in (x86.X86_INS_RET, x86.X86_INS_RETF),
-        False,
+        any(
+            each.type == x86.X86_OP_MEM and each.mem.segment in (x86.X86_REG_FS, x86.X86_REG_GS)
+            for each in operands
+        ),
     )
 
 

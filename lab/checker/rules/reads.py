@@ -54,7 +54,7 @@ def _judge(
     message = shadow.innermost(where)
     peer = message.peer if message is not None and first >= message.delivered else None
     if message is not None and peer is not None and first in peer.uncounted:
-        return _uncounted(access, first, last, message)
+        return _uncounted(first, message)
     if isinstance(writer, Store):
         origin = writer.returns
         if origin is None or (
@@ -134,7 +134,7 @@ def _alive(
         if not message.is_kernel and message.sender and writer.number < message.number:
             return _intact(shadow, access, first, last, writer, message, was_read=was_read)
         return None
-    nested = writer.nested
+    nested = _left(shadow, where, writer) or writer.nested
     if nested is not None and _left_a_mark(shadow, nested):
         return _intact(shadow, access, first, last, writer, nested, was_read=was_read)
     return None
@@ -168,6 +168,17 @@ def _outer(shadow: Shadow, where: Where, inner: Turn, offset: int) -> Turn | Non
             and turn.delivered > offset
             and turn.includes(where)
         ):
+            return turn
+    return None
+
+
+def _left(shadow: Shadow, where: Where, message: Turn) -> Turn | None:
+    """Give a later turn of an inlined function that was left; no return tells of that."""
+    for turn in reversed(shadow.turns):
+        if turn.number <= message.number:
+            return None
+        is_whole = turn.received and turn.sender and not (turn.is_kernel or turn.is_open)
+        if is_whole and not turn.includes(where):
             return turn
     return None
 
@@ -268,16 +279,18 @@ def _beyond(shadow: Shadow, access: Access, first: int, last: int, message: Turn
     )
 
 
-def _uncounted(access: Access, first: int, last: int, message: Turn) -> Candidate:
+def _uncounted(first: int, message: Turn) -> Candidate:
     peer = message.peer
     assert peer is not None
+    # All of the words are one mistake.
+    start, end = min(peer.uncounted), max(peer.uncounted) + 1
     return Candidate(
         Rule.COUNT_MISMATCH,
         peer.thread,
         peer.call.position,
         peer.call.where,
-        first,
-        last - first,
+        start,
+        end - start,
         is_call=True,
         cycle=peer.call.cycle,
         message=message,

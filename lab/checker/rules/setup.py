@@ -4,6 +4,7 @@ The frame that called in between did not know: who does a call itself, or passes
 came with it, has decided so.
 """
 
+from kernel.abi import CAP_REPLY_BIT, CAP_SHIFT, CAP_SPECIAL, OP_REPLY
 from kernel.utcb import BDR, ERROR
 from lab.checker.candidate import Candidate, Candidates
 from lab.checker.finding import Rule
@@ -33,7 +34,9 @@ def note_store(shadow: Shadow, access: Access) -> None:
             and len(where.leaf) > len(writer.chain)
             and where.leaf[: len(writer.chain)] == writer.chain
         ):
-            lost.setdefault(at, Lost(writer, writer.depth, writer.chain))
+            known = lost.get(at)
+            if known is None or (writer.turn is None and writer.depth <= known.depth):
+                lost[at] = Lost(writer, writer.depth, writer.chain)
 
 
 def note_stored(shadow: Shadow, store: Store) -> None:
@@ -74,12 +77,14 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
             break
         (store, depth, chain), writer = lost[at], writers[at]
         clobber = writer.turn if isinstance(writer, Store) else writer
-        if clobber is None or clobber.includes(where) or clobber.number < store.number:
+        if clobber is None or clobber.number < store.number:
             continue
-        if not clobber.is_below(depth, chain) or not _is_for(store, turn):
-            continue
-        if sources == {clobber}:
-            continue  # passed on as it came
+        is_late = _is_late(shadow, turn, store, clobber)
+        if not is_late:
+            if clobber.includes(where) or not _is_for(store, turn):
+                continue
+            if not clobber.is_below(depth, chain) or sources == {clobber}:
+                continue  # that frame has called itself, or passes on what came
         start = at
         if at > 0 and _same(lost.get(at - 1), store) and writers[at - 1] is writer:
             continue
@@ -108,6 +113,15 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
         )
 
 
+def _is_late(shadow: Shadow, turn: Turn, store: Store, clobber: Turn) -> bool:
+    """Whether this replies to an older message than the one that came in between."""
+    selector = turn.call.selector
+    if not turn.operation & OP_REPLY or selector & CAP_SPECIAL != CAP_REPLY_BIT:
+        return False
+    answered = shadow.slots.get(selector >> CAP_SHIFT)
+    return answered is not None and answered.number < store.number < clobber.number
+
+
 def forget(shadow: Shadow) -> None:
     """Forget what was lost for a message that is sent now, or never."""
     for at in [at for at, lost in shadow.lost.items() if lost.store.turn is not None]:
@@ -120,9 +134,11 @@ def _same(lost: Lost | None, store: Store) -> bool:
 
 def _is_for(store: Store, turn: Turn) -> bool:
     """Whether a store can have been meant for this system call."""
+    if turn.is_open:
+        return True  # whoever has called may have prepared it
     if store.depth != turn.depth:
         return store.depth > turn.depth
-    return turn.is_open or store.chain[: len(turn.chain)] == turn.chain
+    return store.chain[: len(turn.chain)] == turn.chain
 
 
 def _is_below(store: Store, lost: Lost) -> bool:
