@@ -100,7 +100,9 @@ class Checker:
         if not access.is_write:
             if access.offset < shadow.limit:
                 reads.check(self.candidates, shadow, access)
-            elif access.offset == ERROR * shadow.word:
+            elif access.offset == shadow.bulk_end:
+                counts.check_overrun(self.candidates, shadow, access)
+            if access.offset == ERROR * shadow.word:
                 error_word.check(self.candidates, shadow, access)
             shadow.remember(access)
             return
@@ -154,7 +156,8 @@ class Checker:
         where = call.where
         turn = Turn(self._number, call, where.depth, where.leaf)
         end = min(turn.words * shadow.word, shadow.limit) if turn.sends else 0
-        found: set[object] = set(shadow.writers[:end])
+        # A word is whose its first byte is: text may end in the middle of one.
+        found: set[object] = set(shadow.writers[: end : shadow.word])
         is_open = True
         for writer in found:
             store = writer.returns if isinstance(writer, Store) and writer.returns else writer
@@ -162,7 +165,8 @@ class Checker:
                 _widen(turn, store)
                 is_open = False
         if turn.receives:
-            for store in shadow.buffer_stores:
+            # The last store of buffer registers tells who has prepared them for this.
+            for store in shadow.buffer_stores[-1:]:
                 if store.epoch == shadow.epoch:
                     _widen(turn, store)
         # What an open wait brings has nothing to do with what was sent before.
@@ -184,7 +188,7 @@ class Checker:
                 kept.append(store)
         end = min(turn.words * shadow.word, shadow.limit) if turn.sends else 0
         if kept and end:
-            sent = {id(w) for w in shadow.writers[:end]}
+            sent = {id(w) for w in shadow.writers[: end : shadow.word]}
             for store in kept:
                 if id(store) in sent:
                     store.turn = turn

@@ -195,7 +195,7 @@ def _place(candidate: Candidate, stack: tuple[Frame, ...], symbols: Symbols) -> 
         return frame_at(
             symbols.stack(candidate.thread, site, behind=True), site, depth, inlined
         )
-    if candidate.rule is Rule.COUNT_MISMATCH:
+    if candidate.rule is Rule.COUNT_MISMATCH and candidate.stores:
         store = candidate.stores[0].where
         return _own(symbols.stack(candidate.thread, store, behind=False), symbols)
     if candidate.rule is Rule.LEAKED_WORD or clobber is None:

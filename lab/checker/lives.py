@@ -47,6 +47,7 @@ class Turn:
         "peer",
         "position",
         "put_back",
+        "put_back_by",
         "read",
         "readers",
         "received",
@@ -100,6 +101,7 @@ class Turn:
         self.nested: Turn | None = None  # a dead turn that came after it, in a callee
         self.saved: Where | None = None  # where many words of it were copied elsewhere
         self.put_back = 0  # bytes that were put back after they had been overwritten
+        self.put_back_by: tuple[int, ...] = ()  # the calls that led to who did
 
     @property
     def sends(self) -> bool:

@@ -48,6 +48,7 @@ class Shadow:
         "lost",
         "memory",
         "number",
+        "overrun",
         "pending",
         "previous",
         "reply",
@@ -86,6 +87,7 @@ class Shadow:
         self.saves: dict[tuple[int, int], list[tuple[Writer, int, int]]] = {}
         # The run of reads without a gap that the last one belongs to.
         self.bulk: list[Candidate] = []
+        self.overrun: Candidate | None = None  # that it goes on behind the message registers
         self.bulk_start = self.bulk_end = -1
         self.bulk_epoch = 0
 
@@ -235,6 +237,7 @@ class Shadow:
         store.returns = origin
         if isinstance(origin, Turn) and origin.is_alive:
             origin.put_back += store.size
+            origin.put_back_by = store.where.calls
         return store
 
     def _writers_in(self, stores: list[Store]) -> list[Store]:
@@ -287,6 +290,7 @@ class Shadow:
         """Take note of a read; true if it is one of so many that this is a copy."""
         if access.offset != self.bulk_end or self.epoch != self.bulk_epoch:
             self.bulk.clear()
+            self.overrun = None
             self.bulk_start = access.offset
             self.bulk_epoch = self.epoch
         self.bulk_end = access.offset + access.size

@@ -76,6 +76,8 @@ def summary(finding: Finding, receiver: str) -> str:
             )
         case Rule.OUTSIDE_MESSAGE_REGISTERS:
             return f"{who} stores {actual} behind mr[62], over the UTCB's own address"
+        case Rule.COUNT_MISMATCH if finding.clobber is None and finding.actual is not None:
+            return f"{who} reads on in {it}, behind the last word that {sender} can send"
         case Rule.COUNT_MISMATCH:
             return f"{who} stored {it} for a message whose tag does not count it"
         case Rule.FOREIGN_UTCB:

@@ -69,8 +69,16 @@ class Confirmer:
         """Try out whether a candidate matters."""
         if candidate.rule is Rule.BEYOND_COUNT:
             return self._poison(candidate, cycle)
-        if candidate.expected is None or candidate.is_intact or candidate.is_call:
+        if candidate.expected is None or candidate.is_intact:
             return Tried(Effect.UNKNOWN)
+        if candidate.is_call:
+            # It was entered by the instruction before.
+            position, data = candidate.position - 1, candidate.expected
+            change = StoreBytes(position, candidate.thread, candidate.offset, data)
+            found = self._compare(candidate, (change,), cycle)
+            if found:
+                return self._tried(candidate, found, "what was set up")
+            return Tried(Effect.NONE_SEEN)
         one = self._compare(candidate, (_override(candidate),), cycle)
         if one:
             return self._tried(candidate, one, "the delivered bytes for this read")

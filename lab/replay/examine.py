@@ -30,7 +30,12 @@ _SEEN = (
     Rule.REPLY_CAPABILITY_LOST,
 )
 _BY_ADDRESS = (Rule.STALE_READ, Rule.UNBALANCED_RESTORE, Rule.DANGLING_POINTER)
-_TRIED = (*_BY_ADDRESS, Rule.BEYOND_COUNT, Rule.STALE_ERROR_WORD)
+_TRIED = (
+    *_BY_ADDRESS,
+    Rule.BEYOND_COUNT,
+    Rule.STALE_ERROR_WORD,
+    Rule.BUFFER_REGISTERS_CLOBBERED,
+)
 
 
 class Confirm(Enum):
@@ -67,7 +72,8 @@ def examine(
         elif candidate.rule in _TRIED and not candidate.is_intact:
             if left:
                 left -= 1
-                _try(candidate, evidence, confirmer, symbols.cycle(candidate.position))
+                cycle = candidate.cycle or symbols.cycle(candidate.position)
+                _try(candidate, evidence, confirmer, cycle)
             elif candidate.is_bulk or candidate.rule is Rule.BEYOND_COUNT:
                 evidence.is_exempt = True  # a load alone says nothing
     return judge(judged, symbols, names.arch)
@@ -86,8 +92,6 @@ def _attribute(candidate: Candidate, origin: Origin | None) -> Evidence:
     """Say how sure it is which message was meant, and whether it is a misuse at all."""
     evidence = Evidence()
     if candidate.rule in (Rule.LEAKED_WORD, Rule.COUNT_MISMATCH):
-        evidence.attribution = Attribution.INFERRED
-    if candidate.rule is Rule.BUFFER_REGISTERS_CLOBBERED:
         evidence.attribution = Attribution.INFERRED
     if candidate.rule not in _BY_ADDRESS:
         return evidence

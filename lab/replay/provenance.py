@@ -9,7 +9,7 @@ Rule 3: what cannot be seen, since a stretch is too long, counts as unknown, not
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import capstone
@@ -173,7 +173,7 @@ class Tracker:
         if position == self.end:
             self._judge(operation)
             return
-        self._consume(operation, position, depth)
+        self._consume(operation, position, depth, chain)
         if operation.copy is not None:
             self._copy(operation, position, depth, chain, load)
             return
@@ -200,9 +200,11 @@ class Tracker:
         is_tag = position == self._calls
         self._registers[self._result] = Definition(position, self._depth, 0, (), is_tag)
 
-    def _consume(self, operation: _Operation, position: int, depth: int) -> None:
+    def _consume(self, operation: _Operation, position: int, depth: int, chain: Chain) -> None:
         if position <= self._calls or depth > self._reader.depth or operation.copy is not None:
             return
+        if not self.candidate.is_open and self._owners[0].has(position, depth, chain):
+            return  # an inlined function looks at the result of its own call
         for register in operation.reads:
             known = self._registers.get(register)
             if known is not None and known.is_tag:
@@ -280,7 +282,7 @@ def _handed(known: Definition | None, hand: _Hand) -> Definition:
     if known is None:
         return Definition(-1, -1, 0, (), hands=(hand,))
     hands = (*known.hands[-_HANDS + 1 :], hand)
-    return Definition(known.position, known.depth, known.pc, known.chain, known.is_tag, hands)
+    return replace(known, hands=hands)
 
 
 class TrackingMachine(Machine):

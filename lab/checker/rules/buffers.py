@@ -30,6 +30,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
         actual = bytes(shadow.memory[at : at + len(expected)])
         if expected == actual:
             continue
+        del lost[at]
         candidates.add(
             Candidate(
                 Rule.BUFFER_REGISTERS_CLOBBERED,

@@ -151,12 +151,50 @@ def _stored(
     """Judge a read of what an instruction stored."""
     turn = store.turn
     if turn is None or turn.is_open or turn.includes(access.where):
-        return None  # one's own
+        return _misplaced(shadow, access, first, last, store, message)
     if message is None or first >= message.delivered:
         return _of_nobody(shadow, access, first, last, turn)
     if turn.number < message.number:
         return None
     return _stale(shadow, access, first, last, message, turn, is_delivery=False)
+
+
+def _misplaced(
+    shadow: Shadow,
+    access: Access,
+    first: int,
+    last: int,
+    store: Store,
+    message: Turn | None,
+) -> Candidate | None:
+    """Judge a read of one's own store: a callee may have put back the wrong word.
+
+    That is one that the message had elsewhere, stored where others were put back.
+    """
+    if message is None or message.nested is None or store.size != shadow.word:
+        return None
+    if store.where.calls != message.put_back_by or message.put_back < 2 * shadow.word:
+        return None
+    if last > message.delivered or store.value == message.payload[first:last]:
+        return None
+    if not _is_callee(store.where, access.where):
+        return None
+    word = shadow.word
+    words = [message.payload[k : k + word] for k in range(0, message.delivered, word)]
+    if store.value not in words:
+        return None
+    found = _stale(shadow, access, first, last, message, message.nested, is_delivery=False)
+    found.stores = (store,)
+    found.checks = {"restore": "another word of the message was put back here"}
+    return found
+
+
+def _is_callee(inner: Where, outer: Where) -> bool:
+    """Whether a place is in a function that the frame of the other has called."""
+    if inner.depth != outer.depth:
+        return inner.depth > outer.depth
+    chain = outer.leaf
+    return len(inner.leaf) > len(chain) and inner.leaf[: len(chain)] == chain
 
 
 def _outer(shadow: Shadow, where: Where, inner: Turn, offset: int) -> Turn | None:
@@ -211,7 +249,7 @@ def _stale(
     if message.put_back >= 2 * shadow.word:
         checks["restore"] = "some words were put back after the call, this one was not"
         rule = Rule.UNBALANCED_RESTORE
-    elif message.saved is not None and message.saved.depth > access.where.depth:
+    elif message.saved is not None and _is_callee(message.saved, access.where):
         checks["restore"] = "the words were saved before the call and never put back"
         rule = Rule.UNBALANCED_RESTORE
     return Candidate(

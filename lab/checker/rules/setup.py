@@ -85,13 +85,9 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
                 continue
             if not clobber.is_below(depth, chain) or sources == {clobber}:
                 continue  # that frame has called itself, or passes on what came
-        start = at
-        if at > 0 and _same(lost.get(at - 1), store) and writers[at - 1] is writer:
-            continue
-        stop = at + 1
-        while stop < end and _same(lost.get(stop), store) and writers[stop] is writer:
-            stop += 1
-        offset = start - store.offset
+        start, stop = store.offset, min(store.offset + store.size, end)
+        if any(_same(lost.get(k), store) for k in range(start, at)):
+            continue  # told with the first byte of it
         candidates.add(
             Candidate(
                 Rule.SETUP_CLOBBERED,
@@ -102,7 +98,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
                 stop - start,
                 is_call=True,
                 cycle=turn.call.cycle,
-                expected=store.value[offset : offset + stop - start],
+                expected=store.value[: stop - start],
                 actual=bytes(shadow.memory[start:stop]),
                 message=shadow.innermost(where),
                 clobber=clobber,
