@@ -48,6 +48,7 @@ class Candidate:
     is_open: bool = False  # whose the call in between is has to be found out
     was_read: bool = False  # the message's word had been read before
     lender: Turn | None = None  # whose message was there before, perhaps pointed at
+    reader: tuple[int, int] | None = None  # thread and position of a use by another thread
     owner: int = 0  # whose UTCB it is, if not that of `thread`
     receiver: int = 0
     rows: tuple[Row, ...] = ()

@@ -97,22 +97,26 @@ class Shadow:
         """Take note that the stack was unwound to `low`, and now is at `where`."""
         turns = self.turns
         sinking: Turn | None = None
+        waiting: Turn | None = None
         while turns and turns[-1].depth > low:
             turn = turns.pop()
             if not turn.is_open:
                 self._bury(turn, position)
             elif sinking is None:
                 sinking = turn
+            elif turn.waits and not sinking.waits:
+                waiting = turn  # a server's request is not over with a call that came later
             elif sinking.delivered or not turn.delivered:
                 # Two that nobody used yet: the later one counts, if it has any words.
                 self._bury(turn, position)
             else:
                 self._bury(sinking, position)
                 sinking = turn
-        if sinking is not None:
-            sinking.depth = low
-            sinking.chain = where.chain(low) if low <= where.depth else ()
-            turns.append(sinking)
+        for each in (waiting, sinking):
+            if each is not None:
+                each.depth = low
+                each.chain = where.chain(low) if low <= where.depth else ()
+                turns.append(each)
         for stores in (self.pending, self.buffer_stores):
             for store in reversed(stores):
                 if store.depth <= low:
@@ -138,6 +142,8 @@ class Shadow:
                 or not last.includes(where)
             ):
                 gone.append(last)
+            elif last.is_open and not last.waits and last.call.where.depth > last.depth:
+                gone.append(last)  # nobody has used it, and now comes another
             elif last.is_open and kept and kept[-1].is_open:
                 loser = kept.pop() if last.delivered else last
                 gone.append(loser)
@@ -148,7 +154,7 @@ class Shadow:
         self.turns = kept
         for last in reversed(gone):
             self._bury(last, position)
-            if last.received and not self.slots:
+            if last.received and not self.slots and (last.waits or not last.is_open):
                 self._forget_stores(turn, last.depth)
 
     def use(self, turn: Turn, where: Where, position: int) -> None:
@@ -238,6 +244,10 @@ class Shadow:
         if isinstance(origin, Turn) and origin.is_alive:
             origin.put_back += store.size
             origin.put_back_by = store.where.calls
+            # It was read to be saved.
+            for at in range(store.offset, min(store.offset + store.size, origin.delivered)):
+                if origin.read[at]:
+                    origin.read[at] -= 1
         return store
 
     def _writers_in(self, stores: list[Store]) -> list[Store]:

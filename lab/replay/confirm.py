@@ -17,7 +17,6 @@ from kernel.kernel import end, run
 from kernel.variation import Change, OverrideRead, StoreBytes, Variation
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Consequence, Effect, Rule
-from lab.checker.lives import Store, Turn
 from lab.replay.observe import Difference, Item, Observed, Observer, differences
 from lab.replay.system import boot, configure
 from lab.replay.varied import VariedMachine
@@ -82,11 +81,14 @@ class Confirmer:
         one = self._compare(candidate, (_override(candidate),), cycle)
         if one:
             return self._tried(candidate, one, "the delivered bytes for this read")
-        kept = _preserve(candidate, self._scenario.arch.word)
-        if kept:
-            many = self._compare(candidate, kept, cycle)
+        # As if the call in between had put it back: for all reads that follow.
+        kept = StoreBytes(
+            candidate.position, candidate.thread, candidate.offset, candidate.expected
+        )
+        if not candidate.is_bulk:
+            many = self._compare(candidate, (kept,), cycle)
             if many:
-                return self._tried(candidate, many, "the message kept as it was")
+                return self._tried(candidate, many, "the word put back")
         return Tried(
             Effect.NONE_SEEN, checks=(("counterfactual", "nothing that others see changes"),)
         )
@@ -194,22 +196,6 @@ def _override(candidate: Candidate) -> Change:
     return OverrideRead(
         candidate.position, candidate.thread, candidate.offset, candidate.expected
     )
-
-
-def _preserve(candidate: Candidate, word: int) -> Variation:
-    """Put back all of the message that what came in between has overwritten."""
-    message, clobber = candidate.message, candidate.clobber
-    if message is None or clobber is None:
-        return ()
-    changes: list[Change] = []
-    for row in candidate.rows:
-        writer = row.writer
-        turn = writer.turn if isinstance(writer, Store) else writer
-        if row.delivered is None or turn is not clobber or not isinstance(turn, Turn):
-            continue
-        data = row.delivered.to_bytes(word, "little")
-        changes.append(StoreBytes(candidate.position, candidate.thread, row.index * word, data))
-    return tuple(changes)
 
 
 def _is_print(each: Difference) -> bool:

@@ -5,11 +5,13 @@ Rule 2: at most MOST findings are confirmed unless all are asked for, the first 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 
 from guest.image import Image
 from guest.scenario import Scenario
 from kernel.kernel import run
+from kernel.state import Kernel
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Attribution, Effect, Finding, Rule
 from lab.checker.judge import Evidence, Judged, judge
@@ -18,8 +20,10 @@ from lab.replay.confirm import Confirmer
 from lab.replay.provenance import Origin, Tracker, TrackingMachine
 from lab.replay.symbols import RunSymbols
 from lab.replay.system import boot, configure
+from lab.replay.uses import Fate, UseTracker
 
 MOST = 10
+_AFTER = 200_000  # instructions of all threads in which a value should be used
 _TRACKED = 64  # candidates whose addresses are followed
 
 # Rules whose very definition is what was seen: a word that was sent, a store, an access.
@@ -36,6 +40,19 @@ _TRIED = (
     Rule.STALE_ERROR_WORD,
     Rule.BUFFER_REGISTERS_CLOBBERED,
 )
+
+
+# Rules that are about a value that somebody reads and then must use.
+_USED = (*_BY_ADDRESS, Rule.BEYOND_COUNT, Rule.STALE_ERROR_WORD, Rule.COUNT_MISMATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a second look has shown: by candidate, and the cycles by position."""
+
+    origins: dict[int, Origin]
+    fates: dict[int, Fate]
+    cycles: dict[int, int]
 
 
 class Confirm(Enum):
@@ -58,12 +75,14 @@ def examine(
 ) -> tuple[Finding, ...]:
     """Judge the candidates of a run that used up at most `budget` cycles."""
     symbols = RunSymbols(names, scenario.library)
-    origins, symbols.cycles = _look_again(candidates, scenario, images, names, budget)
+    seen = _look_again(candidates, scenario, images, names, budget)
+    symbols.cycles = seen.cycles
     confirmer = Confirmer(scenario, images, places, symbols.name, budget)
     left = {Confirm.SOME: MOST, Confirm.ALL: len(candidates), Confirm.NONE: 0}[confirm]
     judged: list[Judged] = []
     for candidate in candidates:
-        evidence = _attribute(candidate, origins.get(id(candidate)))
+        evidence = _attribute(candidate, seen.origins.get(id(candidate)))
+        _consider_use(candidate, evidence, seen.fates.get(id(candidate)))
         judged.append(Judged(candidate, evidence))
         if evidence.is_exempt or candidate.is_note:
             continue
@@ -92,6 +111,8 @@ def _attribute(candidate: Candidate, origin: Origin | None) -> Evidence:
     """Say how sure it is which message was meant, and whether it is a misuse at all."""
     evidence = Evidence()
     if candidate.rule in (Rule.LEAKED_WORD, Rule.COUNT_MISMATCH):
+        evidence.attribution = Attribution.INFERRED
+    if candidate.rule is Rule.SETUP_CLOBBERED and candidate.is_open:
         evidence.attribution = Attribution.INFERRED
     if candidate.rule not in _BY_ADDRESS:
         return evidence
@@ -126,6 +147,17 @@ def _attribute(candidate: Candidate, origin: Origin | None) -> Evidence:
     return evidence
 
 
+def _consider_use(candidate: Candidate, evidence: Evidence, fate: Fate | None) -> None:
+    """Take note of what became of the value."""
+    if fate is None or candidate.is_note:
+        return
+    if fate is Fate.COPIED:
+        evidence.is_exempt = True  # it was saved, and perhaps put back
+    elif fate is Fate.UNKNOWN and candidate.is_intact:
+        evidence.is_exempt = candidate.is_bulk
+    evidence.checks += (("use", fate.value),)
+
+
 def _lend(candidate: Candidate) -> None:
     lender = candidate.lender
     assert lender is not None, "somebody has lent it"
@@ -142,27 +174,47 @@ def _look_again(
     images: dict[str, Image],
     names: Names,
     budget: int,
-) -> tuple[dict[int, Origin], dict[int, int]]:
-    """Run again, and see where addresses come from and at which cycles things happened."""
+) -> _Seen:
+    """Run again, and see where addresses come from and what becomes of what was read."""
     followed = [
         each
         for each in candidates
         if each.rule in _BY_ADDRESS and each.clobber is not None and not each.is_note
     ][:_TRACKED]
     marks = {each.position for each in candidates if not each.is_call}
+    marks |= {each.reader[1] for each in candidates if each.reader is not None}
     marks |= {store.position for each in candidates for store in each.stores}
     if not marks:
-        return {}, {}
+        return _Seen({}, {}, {})
     machine = TrackingMachine(configure(scenario))
     system = boot(scenario, images, machine=machine)
     trackers = [Tracker(each, scenario.arch.word == 8) for each in followed]
-    machine.follow(trackers, marks, names.images)
+    uses = {
+        id(each): _use_tracker(each, system.kernel)
+        for each in candidates
+        if each.rule in _USED and not each.is_note
+    }
+    machine.follow(trackers, list(uses.values()), marks, names.images)
     try:
-        last = max(marks)
+        last = max(marks) + _AFTER
         _run_to(machine, lambda until: run(system.kernel, until), last, budget)
     finally:
         system.close()
-    return {id(each.candidate): each.origin for each in trackers}, machine.cycles
+    return _Seen(
+        {id(each.candidate): each.origin for each in trackers},
+        {key: each.result() for key, each in uses.items()},
+        machine.cycles,
+    )
+
+
+def _use_tracker(candidate: Candidate, kernel: Kernel) -> UseTracker:
+    thread, position = candidate.thread, candidate.position
+    if candidate.reader is not None:
+        thread, position = candidate.reader
+    known = kernel.threads.get(thread)
+    start = known.utcb_address if known is not None and known.is_bound() else 0
+    utcb = range(start, start + kernel.arch.utcb_size)
+    return UseTracker(thread, position, utcb, candidate.offset, candidate.size)
 
 
 def _run_to(

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import capstone
-from capstone import x86_const as x86
 
 from emu.context import Context
 from emu.errors import UsageError
@@ -24,11 +23,12 @@ from guest.image import Image
 from lab.checker.candidate import Candidate
 from lab.checker.lives import Turn
 from lab.checker.stream import Chain
+from lab.replay.operation import Operation, take_apart
+from lab.replay.uses import UseTracker
 
 LONGEST = 20_000  # instructions of a stretch
 _BEFORE = 2_000  # instructions before a call that belong to it, perhaps
 _HANDS = 4  # steps from frame to frame that are kept of a value
-_WORD = 4  # the least bytes of a value that is handed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +63,6 @@ class Origin:
     is_consumed: bool = False  # the reader, or who called it, has looked at the call's result
     is_prepared: bool = False  # and has determined its tag or its target
     cycle: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Operation:
-    """An instruction, taken apart once."""
-
-    size: int
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
-    memory: tuple[tuple[str, str, int, int, int], ...]  # base, index, scale, offset, size
-    copy: tuple[str, str] | None  # from and to: a register, or "memory"
-    is_return: bool
-    is_own: bool  # it loads from where the segment base points
 
 
 class _Owner:
@@ -162,7 +149,7 @@ class Tracker:
 
     def step(
         self,
-        operation: _Operation,
+        operation: Operation,
         position: int,
         depth: int,
         pc: int,
@@ -200,7 +187,7 @@ class Tracker:
         is_tag = position == self._calls
         self._registers[self._result] = Definition(position, self._depth, 0, (), is_tag)
 
-    def _consume(self, operation: _Operation, position: int, depth: int, chain: Chain) -> None:
+    def _consume(self, operation: Operation, position: int, depth: int, chain: Chain) -> None:
         if position <= self._calls or depth > self._reader.depth or operation.copy is not None:
             return
         if not self.candidate.is_open and self._owners[0].has(position, depth, chain):
@@ -212,7 +199,7 @@ class Tracker:
 
     def _copy(
         self,
-        operation: _Operation,
+        operation: Operation,
         position: int,
         depth: int,
         chain: Chain,
@@ -236,14 +223,8 @@ class Tracker:
             self._registers[target] = value
             self._last[target] = depth
 
-    def _address(self, operation: _Operation, load: Callable[[str], int]) -> int:
-        base, index, scale, offset, _ = operation.memory[0]
-        at = offset
-        if base:
-            at += load(base)
-        if index:
-            at += load(index) * scale
-        return at
+    def _address(self, operation: Operation, load: Callable[[str], int]) -> int:
+        return operation.memory[0].address(load)
 
     def _hand_out(self, depth: int, position: int, chain: Chain) -> None:
         register = self._result
@@ -251,8 +232,8 @@ class Tracker:
             known = self._registers.get(register)
             self._registers[register] = _handed(known, _Hand(position, depth, chain, -1))
 
-    def _judge(self, operation: _Operation) -> None:
-        names = [name for base, index, *_ in operation.memory for name in (base, index) if name]
+    def _judge(self, operation: Operation) -> None:
+        names = [name for each in operation.memory for name in (each.base, each.scaled) if name]
         for name in names:
             known = self._registers.get(name)
             if known is None:
@@ -296,6 +277,7 @@ class TrackingMachine(Machine):
         "_marks",
         "_operations",
         "_trackers",
+        "_uses",
         "cycles",
     )
 
@@ -304,8 +286,9 @@ class TrackingMachine(Machine):
         mode = capstone.CS_MODE_64 if config.arch == "amd64" else capstone.CS_MODE_32
         self._disassembler: Any = capstone.Cs(capstone.CS_ARCH_X86, mode)
         self._disassembler.detail = True
-        self._operations: dict[tuple[int, int], _Operation | None] = {}
+        self._operations: dict[tuple[int, int], Operation | None] = {}
         self._trackers: list[Tracker] = []
+        self._uses: list[UseTracker] = []
         self._marks: list[int] = []  # positions, the last one first
         self._images: dict[int, Image] = {}
         self._depths: dict[int, int] = {}
@@ -313,9 +296,14 @@ class TrackingMachine(Machine):
         self.cycles: dict[int, int] = {}  # by position
 
     def follow(
-        self, trackers: list[Tracker], marks: Iterable[int], images: dict[int, Image]
+        self,
+        trackers: list[Tracker],
+        uses: list[UseTracker],
+        marks: Iterable[int],
+        images: dict[int, Image],
     ) -> None:
         """Begin to go after candidates; `marks` are positions whose cycles are wanted."""
+        self._uses = uses
         self._trackers = sorted(trackers, key=lambda each: each.begin)
         self._marks = sorted(set(marks), reverse=True)
         self._images = images
@@ -327,8 +315,13 @@ class TrackingMachine(Machine):
             position = self.instructions
             self._mark(position)
             active = self._active(context, position)
-            if active:
-                trap = self._step(context, deadline, active, position)
+            uses = [
+                each
+                for each in self._uses
+                if each.thread == context.number and each.is_active(position)
+            ]
+            if active or uses:
+                trap = self._step(context, deadline, active, uses, position)
             else:
                 following = self._next(context, position)
                 if following is None:
@@ -359,12 +352,20 @@ class TrackingMachine(Machine):
             for each in self._trackers
             if each.candidate.thread == number and each.begin > position
         ]
+        begins += [
+            each.begin for each in self._uses if each.thread == number and each.begin > position
+        ]
         if self._marks:
             begins.append(self._marks[-1])
         return min(begins, default=None)
 
     def _step(
-        self, context: Context, deadline: int, active: list[Tracker], position: int
+        self,
+        context: Context,
+        deadline: int,
+        active: list[Tracker],
+        uses: list[UseTracker],
+        position: int,
     ) -> int:
         pc = context.ip
         depth = self._depth(context)
@@ -376,8 +377,9 @@ class TrackingMachine(Machine):
             tracker.enter(position, depth, context.sp)
             if operation is not None:
                 tracker.step(operation, position, depth, pc, chain, load)
-        if all(position == tracker.end for tracker in active):
-            self._trackers = [each for each in self._trackers if each not in active]
+        for use in uses:
+            if operation is not None:
+                use.step(operation, position, load)
         trap = self.step(context, deadline)
         if trap == SYSTEM_CALL:
             names = ("rax", "rdx") if self.config.arch == "amd64" else ("eax", "edx")
@@ -398,13 +400,13 @@ class TrackingMachine(Machine):
             self._depths[path] = depth
         return depth
 
-    def _operation(self, context: Context, pc: int) -> _Operation | None:
+    def _operation(self, context: Context, pc: int) -> Operation | None:
         key = context.space.number, pc
         if key not in self._operations:
             self._operations[key] = self._decode(context, pc)
         return self._operations[key]
 
-    def _decode(self, context: Context, pc: int) -> _Operation | None:
+    def _decode(self, context: Context, pc: int) -> Operation | None:
         code = b""
         for size in (15, 4096 - pc % 4096):
             try:
@@ -413,74 +415,5 @@ class TrackingMachine(Machine):
             except UsageError:
                 continue
         for instruction in self._disassembler.disasm(code, pc, 1):
-            return _take_apart(instruction, self.config.arch == "amd64")
+            return take_apart(instruction, self.config.arch == "amd64")
         return None
-
-
-def _take_apart(instruction: Any, is_amd64: bool) -> _Operation:
-    name = instruction.reg_name
-    reads, writes = instruction.regs_access()
-    whole = [_whole(name(each), is_amd64) for each in reads]
-    changed = [_whole(name(each), is_amd64) for each in writes]
-    stack = "rsp" if is_amd64 else "esp"
-    word = 8 if is_amd64 else 4
-    memory = []
-    operands = list(instruction.operands)
-    for operand in operands:
-        if operand.type == x86.X86_OP_MEM and instruction.id != x86.X86_INS_LEA:
-            at = operand.mem
-            base = _whole(name(at.base), is_amd64) if at.base else ""
-            offset = at.disp
-            if base in ("rip", "eip"):
-                base, offset = "", offset + instruction.address + instruction.size
-            index = _whole(name(at.index), is_amd64) if at.index else ""
-            memory.append((base, index, at.scale, offset, operand.size))
-    copy: tuple[str, str] | None = None
-    kind = instruction.id
-    if kind in (x86.X86_INS_MOV, x86.X86_INS_MOVABS) and len(operands) == 2:
-        to, source = operands
-        sizes = to.size >= _WORD and source.size >= _WORD
-        if sizes and source.type == x86.X86_OP_REG and to.type == x86.X86_OP_REG:
-            copy = _whole(name(source.reg), is_amd64), _whole(name(to.reg), is_amd64)
-        elif sizes and source.type == x86.X86_OP_MEM and source.mem.segment == 0:
-            copy = "memory", _whole(name(to.reg), is_amd64)
-        elif sizes and to.type == x86.X86_OP_MEM and source.type == x86.X86_OP_REG:
-            copy = _whole(name(source.reg), is_amd64), "memory"
-    elif kind == x86.X86_INS_PUSH and operands[0].type == x86.X86_OP_REG:
-        copy = _whole(name(operands[0].reg), is_amd64), "memory"
-        memory = [(stack, "", 1, -word, word)]
-    elif kind == x86.X86_INS_POP and operands[0].type == x86.X86_OP_REG:
-        copy = "memory", _whole(name(operands[0].reg), is_amd64)
-        memory = [(stack, "", 1, 0, word)]
-    return _Operation(
-        instruction.size,
-        tuple(whole),
-        tuple(each for each in changed if each not in (stack, "rflags", "eflags")),
-        tuple(memory),
-        copy,
-        kind in (x86.X86_INS_RET, x86.X86_INS_RETF),
-        any(
-            each.type == x86.X86_OP_MEM and each.mem.segment in (x86.X86_REG_FS, x86.X86_REG_GS)
-            for each in operands
-        ),
-    )
-
-
-_BYTES = {f"{letter}{half}": f"{letter}x" for letter in "abcd" for half in ("l", "h")} | {
-    "sil": "si",
-    "dil": "di",
-    "bpl": "bp",
-    "spl": "sp",
-}
-
-
-def _whole(register: str, is_amd64: bool) -> str:
-    """Name the register of full width that a register is part of."""
-    if register[:1] == "r" and register[1:2].isdigit():
-        return register.rstrip("dwb")
-    register = _BYTES.get(register, register)
-    if register[:1] in ("r", "e") and register not in ("es",):
-        register = register[1:]
-    if len(register) == 2 and register not in ("cs", "ds", "es", "fs", "gs", "ss"):
-        return ("r" if is_amd64 else "e") + register
-    return register

@@ -10,6 +10,7 @@ from lab.checker.lives import Store, Turn
 from lab.checker.shadow import Shadow, Writer
 from lab.checker.stream import Access, Where
 
+_OFTEN = 255  # times that a byte was read
 _TABLE = 16  # rows, at most
 
 
@@ -54,7 +55,7 @@ def _judge(
     message = shadow.innermost(where)
     peer = message.peer if message is not None and first >= message.delivered else None
     if message is not None and peer is not None and first in peer.uncounted:
-        return _uncounted(first, message)
+        return _uncounted(access, first, message)
     if isinstance(writer, Store):
         origin = writer.returns
         if origin is None or (
@@ -110,16 +111,15 @@ def _alive(
     outer = _outer(shadow, where, writer, first)
     if writer.is_open:
         if outer is not None and not any(outer.read[first:last]):
-            found = _stale(shadow, access, first, last, outer, writer, is_delivery=True)
-            found.is_open = True
-            return found
+            return _stale(shadow, access, first, last, outer, writer, is_delivery=True)
         shadow.use(writer, where, access.position)
         message = writer
     stop = min(last, writer.delivered)
     was_read = any(writer.read[first:stop])
     writer.readers = max(writer.readers, where.depth)
-    if first < stop:
-        writer.read[first:stop] = b"\1" * (stop - first)
+    for at in range(first, stop):
+        if writer.read[at] < _OFTEN:
+            writer.read[at] += 1
     if (
         outer is not None
         and writer.depth <= outer.readers
@@ -202,9 +202,8 @@ def _outer(shadow: Shadow, where: Where, inner: Turn, offset: int) -> Turn | Non
         if (
             turn.number < inner.number
             and turn.received
-            and not turn.is_open
             and turn.delivered > offset
-            and turn.includes(where)
+            and (turn.waits if turn.is_open else turn.includes(where))
         ):
             return turn
     return None
@@ -241,6 +240,7 @@ def _stale(
     *,
     is_delivery: bool,
 ) -> Candidate:
+    shadow.use(message, access.where, access.position)
     last = min(last, message.delivered)
     expected = message.payload[first:last]
     actual = bytes(shadow.memory[first:last])
@@ -265,6 +265,7 @@ def _stale(
         clobber=clobber,
         stores=_stores(shadow, clobber, first, last),
         is_delivery=is_delivery,
+        is_open=clobber.is_open,
         was_read=any(message.read[first:last]),
         lender=shadow.previous[first // shadow.word],
         rows=table(shadow, message, first),
@@ -317,7 +318,7 @@ def _beyond(shadow: Shadow, access: Access, first: int, last: int, message: Turn
     )
 
 
-def _uncounted(first: int, message: Turn) -> Candidate:
+def _uncounted(access: Access, first: int, message: Turn) -> Candidate:
     peer = message.peer
     assert peer is not None
     # All of the words are one mistake.
@@ -333,6 +334,7 @@ def _uncounted(first: int, message: Turn) -> Candidate:
         cycle=peer.call.cycle,
         message=message,
         stores=(peer.uncounted[first],),
+        reader=(access.thread, access.position),
         receiver=message.thread,
     )
 

@@ -81,10 +81,14 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
             continue
         is_late = _is_late(shadow, turn, store, clobber)
         if not is_late:
-            if clobber.includes(where) or not _is_for(store, turn):
-                continue
-            if not clobber.is_below(depth, chain) or sources == {clobber}:
-                continue  # that frame has called itself, or passes on what came
+            if not _is_for(store, turn) or sources == {clobber}:
+                continue  # or it passes on what came
+            if clobber.is_open:
+                # Nobody has used what that brought, and a function called has asked for it.
+                if clobber.call.where.depth <= depth:
+                    continue
+            elif clobber.includes(where) or not clobber.is_below(depth, chain):
+                continue  # that frame has called itself
         start, stop = store.offset, min(store.offset + store.size, end)
         if any(_same(lost.get(k), store) for k in range(start, at)):
             continue  # told with the first byte of it
@@ -104,6 +108,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
                 clobber=clobber,
                 stores=(store,),
                 is_delivery=isinstance(writer, Turn),
+                is_open=clobber.is_open and not is_late,
                 rows=table(shadow, turn, start),
             )
         )
