@@ -219,7 +219,11 @@ class Shadow:
         if known is not None:
             for writer, value, epoch in known:
                 if value == access.value and epoch < self.epoch:
-                    found = before if writer is before else self._put_back(store, writer)
+                    if writer is before:
+                        found = before
+                        _forget_read(writer, offset, end)
+                    else:
+                        found = self._put_back(store, writer)
                     break
         self.memory[offset:end] = data
         if isinstance(before, Turn) and before is not found:
@@ -244,10 +248,7 @@ class Shadow:
         if isinstance(origin, Turn) and origin.is_alive:
             origin.put_back += store.size
             origin.put_back_by = store.where.calls
-            # It was read to be saved.
-            for at in range(store.offset, min(store.offset + store.size, origin.delivered)):
-                if origin.read[at]:
-                    origin.read[at] -= 1
+            _forget_read(origin, store.offset, store.offset + store.size)
         return store
 
     def _writers_in(self, stores: list[Store]) -> list[Store]:
@@ -305,3 +306,11 @@ class Shadow:
             self.bulk_epoch = self.epoch
         self.bulk_end = access.offset + access.size
         return self.bulk_end - self.bulk_start >= BULK * self.word
+
+
+def _forget_read(writer: Writer, start: int, end: int) -> None:
+    """Take note that a word was read to be saved only."""
+    if isinstance(writer, Turn):
+        for at in range(start, min(end, writer.delivered)):
+            if writer.read[at]:
+                writer.read[at] -= 1

@@ -68,7 +68,11 @@ def _judge(
             return _stored(shadow, access, first, last, writer, message)
         if isinstance(origin, Store):
             return _stored(shadow, access, first, last, origin, message)
-        writer = origin
+        if isinstance(origin, Turn):
+            found = _delivered(shadow, access, first, last, origin, message)
+            # What was put back is right, and not by luck.
+            return None if found is not None and found.is_intact else found
+        return None
     if isinstance(writer, Turn):
         return _delivered(shadow, access, first, last, writer, message)
     if message is not None and first >= message.delivered:
@@ -110,7 +114,7 @@ def _alive(
     where = access.where
     outer = _outer(shadow, where, writer, first)
     if writer.is_open:
-        if outer is not None and not any(outer.read[first:last]):
+        if outer is not None and outer.delivered > first:
             return _stale(shadow, access, first, last, outer, writer, is_delivery=True)
         shadow.use(writer, where, access.position)
         message = writer

@@ -76,6 +76,8 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
         if at >= end:
             break
         (store, depth, chain), writer = lost[at], writers[at]
+        if isinstance(writer, Store) and writer.returns is not None:
+            writer = writer.returns
         clobber = writer.turn if isinstance(writer, Store) else writer
         if clobber is None or clobber.number < store.number:
             continue
