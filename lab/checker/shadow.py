@@ -144,7 +144,7 @@ class Shadow:
                 gone.append(last)
             elif last.is_open and not last.waits and last.call.where.depth > last.depth:
                 gone.append(last)  # nobody has used it, and now comes another
-            elif last.is_open and kept and kept[-1].is_open:
+            elif last.is_open and kept and kept[-1].is_open and not kept[-1].waits:
                 loser = kept.pop() if last.delivered else last
                 gone.append(loser)
                 if loser is not last:

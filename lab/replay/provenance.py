@@ -22,7 +22,7 @@ from emu.watch import Watch
 from guest.image import Image
 from lab.checker.candidate import Candidate
 from lab.checker.lives import Turn
-from lab.checker.stream import Chain
+from lab.checker.stream import Chain, Where
 from lab.replay.operation import Operation, take_apart
 from lab.replay.uses import UseTracker
 
@@ -70,10 +70,16 @@ class _Owner:
 
     __slots__ = ("chain", "depth", "entry", "exit", "sp", "turn")
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, reader: Where) -> None:
         self.turn = turn
         self.depth = turn.depth
         self.chain = turn.chain
+        call = turn.call.where
+        if turn.is_open:
+            # It may be any frame that the reader's has called; the outermost counts.
+            is_called = call.depth > reader.depth
+            self.depth = reader.depth + 1 if is_called else call.depth
+            self.chain = () if is_called else call.leaf
         self.entry = -1
         self.exit = -1
         self.sp = 0
@@ -126,7 +132,9 @@ class Tracker:
         self.begin = max(first, self.end - LONGEST, 0)
         self.origin.is_known = clobber.call.position >= self.begin
         self._reader = candidate.where
-        self._owners = [_Owner(turn) for turn in (clobber, lender) if turn is not None]
+        self._owners = [_Owner(clobber, candidate.where)]
+        if lender is not None and _may_lend(lender, candidate.where):
+            self._owners.append(_Owner(lender, candidate.where))
         self._calls = clobber.call.position
         self._registers: dict[str, Definition | None] = {}
         self._memory: dict[int, Definition | None] = {}
@@ -256,6 +264,14 @@ class Tracker:
 
 
 _ABSENT: Any = object()
+
+
+def _may_lend(lender: Turn, reader: Where) -> bool:
+    """Whether a turn's owner is a function that the reader's frame may have called."""
+    if lender.is_open:
+        return False
+    chain = reader.chain(lender.depth) if lender.depth <= reader.depth else ()
+    return lender.depth > reader.depth or lender.chain != chain[: len(lender.chain)]
 
 
 def _handed(known: Definition | None, hand: _Hand) -> Definition:

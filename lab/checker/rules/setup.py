@@ -59,6 +59,8 @@ def note_delivery(shadow: Shadow, turn: Turn, size: int) -> None:
         return
     for at in range(size):
         writer = shadow.writers[at]
+        if isinstance(writer, Store) and isinstance(writer.returns, Store):
+            writer = writer.returns
         if isinstance(writer, Store) and writer.turn is None:
             shadow.lost.setdefault(at, Lost(writer, writer.depth, writer.chain))
 
