@@ -48,7 +48,7 @@ def round_trips(scenario_name: str, arch: str, *, cycles: int, traced: bool) -> 
     """Give the round trips per second of a call loop that runs for `cycles`."""
     scenario = load_scenario(scenario_name, arch=arch)
     images = load_programs(scenario)
-    count = run_scenario(scenario, cycles=cycles).messages / 2
+    count = run_scenario(scenario, cycles=cycles, check=False).messages / 2
     recorder = RunRecorder(identify(scenario, images)) if traced else None
     system = boot(scenario, images, recorder=recorder)
     begin = time.perf_counter()

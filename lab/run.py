@@ -10,13 +10,13 @@ from guest.scenario import Scenario, load_scenario
 from kernel.events import Event, Outcome
 from kernel.kernel import end, run
 from lab.expect import check as check_expectations
-from lab.expect import check_findings, check_keys
+from lab.expect import check_items
 from lab.names import Names
 from lab.recorder import RunRecorder
 from lab.replay.attribute import Watch
 from lab.replay.examine import Confirm, examine
 from lab.replay.system import System, boot, identify, load_programs
-from lab.result import Run
+from lab.result import Run, judge
 
 STEPS = 100  # times that progress is reported in a run that uses its whole budget
 
@@ -33,19 +33,17 @@ def run_scenario(
     listener: Listener | None = None,
     progress: Progress | None = None,
     check: bool = True,
-    strict: bool = False,
     confirm: Confirm = Confirm.SOME,
 ) -> Run:
     """Run a scenario, given as itself, a path or the name of one that ships, to its end.
 
     `cycles` replaces its budget; `listener` is shown every event as it happens.  With
-    `check` the use of UTCBs is checked, which changes nothing in the run; with `strict`
-    latent findings count, too.
+    `check` the use of UTCBs is checked, which changes nothing in the run.
     Raises GuestError if scenario or programs are not right.
     """
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario, arch=arch)
-    check_keys(scenario.expect, file=str(scenario.path))
+    check_items(scenario.expect, file=str(scenario.path))
     images = load_programs(scenario)
     places = _places(scenario, images)
     recorder = RunRecorder(identify(scenario, images))
@@ -75,17 +73,7 @@ def run_scenario(
         places=tuple(places[key] for key in sorted(places)),
         confirm=confirm,
     )
-    return replace(
-        done,
-        findings=findings,
-        checked=True,
-        dropped=watch.dropped(),
-        unchecked=(),
-        expectations=(
-            *done.expectations,
-            *check_findings(scenario.expect, findings, strict=strict),
-        ),
-    )
+    return judge(replace(done, findings=findings, checked=True))
 
 
 def _run(system: System, budget: int, progress: Progress | None) -> Outcome:
@@ -133,7 +121,7 @@ def _report(
     name = outcome.name.lower()
     console = recorder.console()
 
-    return Run(
+    done = Run(
         scenario=scenario,
         engine=system.machine.engine,
         outcome=name,
@@ -156,3 +144,4 @@ def _report(
         last=recorder.last(),
         names=system.names,
     )
+    return judge(done)

@@ -99,7 +99,10 @@ def test_json_is_one_object_with_these_fields(l4lab: CommandLine, arch: str) -> 
         "invocations",
         "expectations",
         "unchecked",
+        "checked",
         "findings",
+        "comparison",
+        "suppressions",
         "refused",
         "trace_hash",
     ]

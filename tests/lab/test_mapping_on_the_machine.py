@@ -102,7 +102,9 @@ def test_a_page_is_mapped_used_and_taken_back(tmp_path: Path, arch: str, rights:
 
     def word(task: str, symbol: str) -> int:
         (found,) = [s for s in images[task].symbols if s.name == symbol]
-        return system.load_word(task, found.address)
+        value = system.load_word(task, found.address)
+        assert value is not None
+        return value
 
     (items,) = [event for event in seen if isinstance(event, Items)]
     fpage = 12 << 6 | 1 << 4

@@ -15,7 +15,7 @@ from guest.scenario import Scenario, load_scenario, shipped_scenarios
 from kernel.kernel import end, run
 from lab.replay.system import boot, configure, identify, load_programs
 from lab.run import run_scenario
-from lab.trace.recorder import RunRecorder
+from lab.recorder import RunRecorder
 
 UTCBS = range(SHARED_BASE, SHARED_BASE + (1 << 20))
 SCENARIOS = [
