@@ -168,13 +168,16 @@ def _classify(instruction: bytes, *, is_amd64: bool) -> _Ending | None:
 
 
 def _is_fragile(opcode: int, rest: bytes) -> bool:
-    """Tell whether a fault in this instruction would lose the flags.
+    """Tell whether this instruction, or a fault in it, would lose the flags.
 
     Unicorn 2.1.4 computes the flags in place before the access of `setcc` and of rotations
     through carry, and does not undo that when the access faults in mid-translation.  What
-    begins an execution is not affected, so these are executed alone.
+    begins an execution is not affected, so these are executed alone.  And `cmpxchg8b` takes
+    the flags for those of the instruction that computed them last before the block.
     """
     if opcode == 0x0F and len(rest) > 1:
+        if rest[0] == 0xC7 and (rest[1] >> 3) & 7 == 1:
+            return True
         carry_only = rest[0] & 0xFE == 0x92
         return rest[0] & 0xF0 == 0x90 and not carry_only and rest[1] < 0xC0
     rotates = opcode in (0xC0, 0xC1, 0xD0, 0xD1, 0xD2, 0xD3) and bool(rest)

@@ -17,6 +17,7 @@ from typing import Protocol
 from emu.blocks import Block, BlockTable, Maps
 from emu.clock import Clock
 from emu.recorder import Recorder
+from emu.screen import Screen
 
 # Why `Runner.execute` came back.
 CALLED = 0  # a system call instruction is done
@@ -142,6 +143,8 @@ class Hooks:
     interrupt: int
     clock: int
     access: int
+    read: int  # of memory that is screened,
+    write: int  # both with a `Runner.region` as their data
     data: int
 
 
@@ -169,6 +172,12 @@ class Runner(Protocol):
 
     def watch(self, recorder: Recorder | None) -> None:
         """Let `recorder` record accesses and calls from now on."""
+
+    def screen(self, screen: Screen | None) -> None:
+        """Let `screen` have the accesses to regions from now on."""
+
+    def region(self, base: int) -> int:
+        """Give the data for a region of screened memory that begins at a physical address."""
 
     def stop_at(self, position: int) -> None:
         """Let runs stop before a translation that goes beyond a position."""
@@ -219,6 +228,9 @@ class Engine(Protocol):
 
     def watch(self, ranges: tuple[range, ...]) -> None:
         """Let the runner see accesses to physical ranges; it may see others, too."""
+
+    def screen(self, ranges: tuple[range, ...]) -> None:
+        """Let the runner do all accesses to these ranges of shared memory itself."""
 
     def flags(self, cpu: Cpu) -> int:
         """Compute the flags register."""

@@ -6,7 +6,7 @@ traps, and by what the caller charges.  How a run is sliced or stepped cannot mo
 Rule 3: a program can do nothing to the host; all it gets is a trap.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from emu.blocks import Decoder
@@ -25,8 +25,9 @@ from emu.errors import (
     UsageError,
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
-from emu.paging import IA32_TOP, SYSTEM_OFFSET, PageTables
+from emu.paging import EXECUTE_RIGHT, IA32_TOP, SYSTEM_OFFSET, PageTables
 from emu.recorder import Access
+from emu.screen import Report, Screen
 from emu.spaces import CLOCK_SIZE, Space, Spaces
 from emu.stepper import Stepper
 from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
@@ -61,6 +62,7 @@ class Machine:
         "_mask",
         "_memory",
         "_runner",
+        "_screen",
         "_spaces",
         "_stepper",
         "_watch",
@@ -89,6 +91,7 @@ class Machine:
         self._contexts: dict[int, Context] = {}
         self._mappings = 0  # how often they have changed
         self._watch: Watch | None = None
+        self._screen: Screen | None = None
         self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
 
     @property
@@ -246,7 +249,6 @@ class Machine:
         and must not touch the machine; what comes of `Watch.drain` at every trap is the
         rest.  The stack of a context that ran before the watch begins with a mark.
         """
-        self.unwatch()
         watch = Watch(self._memory, self._spaces, self._engine, self._contexts, addresses, full)
         calls = watch.recorder.calls
         for number, context in self._contexts.items():
@@ -283,6 +285,49 @@ class Machine:
             raise UsageError("a stack is stored while nothing is watched")
         calls = self._watch.recorder.calls
         calls.assign(context.cpu.number, calls.path_of(frames))
+
+    def screen(
+        self,
+        addresses: range,
+        table: Sequence[int],
+        full: Callable[[list[Report]], None],
+    ) -> Screen:
+        """Move the states of whole pages of shared memory by `table` at every access.
+
+        Entry READS + state, or WRITES + state, is the next state, and REPORT beside it asks
+        for a report.  `full` is handed reports in mid-run when there are many, and must not
+        touch the machine.  A page that any space may execute is not screened, nor from then
+        on one that becomes so.
+        """
+        shared = self._memory.shared
+        if addresses.step != 1 or addresses.start % PAGE or len(addresses) % PAGE:
+            raise BadConfigError(f"a screen of {addresses}, not of whole pages")
+        end = shared.base + shared.size
+        if not shared.base <= addresses.start < addresses.stop <= end:
+            raise BadConfigError(f"a screen of {addresses}, not in shared memory")
+        screen = Screen(addresses, memoryview(shared.memory), shared.base, table, full)
+        self._screen = screen
+        self._runner.screen(screen)
+        self._engine.screen(self._screened(addresses))
+        return screen
+
+    def unscreen(self) -> None:
+        """Move no states any more."""
+        if self._screen is None:
+            return
+        self._screen = None
+        self._engine.screen(())
+
+    def _screened(self, addresses: range) -> tuple[range, ...]:
+        """Give the ranges of pages of which none is executable."""
+        ranges: list[range] = []
+        begin = addresses.start
+        for frame in range(addresses.start, addresses.stop + 1, PAGE):
+            if frame == addresses.stop or self._spaces.is_code(frame):
+                if begin < frame:
+                    ranges.append(range(begin, frame))
+                begin = frame + PAGE
+        return tuple(ranges)
 
     # -- memory -----------------------------------------------------------------
 
@@ -333,6 +378,9 @@ class Machine:
             self._engine.forget_code()
         if self._watch is not None and self._watch.note(target, address, frame):
             self._engine.watch(self._watch.ranges)
+        screen = self._screen
+        if screen is not None and rights & EXECUTE_RIGHT and frame in screen.addresses:
+            self._engine.screen(self._screened(screen.addresses))
         if not fresh:
             self._unready(target)
         return True

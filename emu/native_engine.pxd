@@ -4,6 +4,7 @@ from emu.blocks cimport BlockTable
 from emu.clock cimport Clock
 from emu.engine cimport Cpu, Fault, Inside, Stop
 from emu.recorder cimport Recorder
+from emu.screen cimport Screen
 
 ctypedef int (*Start)(void *, uint64_t, uint64_t, uint64_t, size_t)
 ctypedef int (*Halt)(void *)
@@ -74,6 +75,14 @@ cdef struct State:
     void *handle
     Halt halt
     void *runner
+    int64_t number  # of the context
+
+
+cdef struct Region:
+    # Screened memory, as its callbacks know it.
+    State *state
+    uint64_t base
+    Region *others
 
 
 cdef class NativeRunner:
@@ -84,6 +93,8 @@ cdef class NativeRunner:
     cdef object inside
     cdef tuple charged
     cdef Recorder recorder
+    cdef Screen screened
+    cdef Region *regions
     cdef object failure
     cdef int64_t old_exception, error_code, cr2, dr6
     cdef readonly uint64_t place
@@ -93,6 +104,7 @@ cdef class NativeRunner:
         self, Cpu cpu, BlockTable blocks, Clock clock, int64_t limit, Inside resume
     ) except -1
     cpdef watch(self, Recorder recorder)
+    cpdef screen(self, Screen screen)
     cpdef stop_at(self, int64_t position)
     cpdef Stop stopped(self)
     cpdef int step(self, Cpu cpu, int64_t now, bint alone) except -1

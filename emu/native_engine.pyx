@@ -14,6 +14,7 @@ from emu.clock cimport Clock
 from emu.calls cimport Calls
 from emu.engine cimport Cpu, Fault, Inside, Stop
 from emu.recorder cimport Recorder
+from emu.screen cimport Screen
 
 from emu.blocks import NOWHERE
 from emu.cost import CYCLE_SHIFT
@@ -234,6 +235,13 @@ cdef class NativeRunner:
         self.nothing = Simple()
         self.charged = ()
 
+    def __dealloc__(self):
+        cdef Region *region
+        while self.regions != NULL:
+            region = self.regions
+            self.regions = region.others
+            free(region)
+
     @property
     def hooks(self):
         """The functions for the hooks of all instances."""
@@ -242,6 +250,8 @@ cdef class NativeRunner:
             <size_t> <void *> on_interrupt,
             <size_t> <void *> on_clock,
             <size_t> <void *> on_access,
+            <size_t> <void *> on_read,
+            <size_t> <void *> on_write,
             <size_t> <void *> &self.state,
         )
 
@@ -264,6 +274,7 @@ cdef class NativeRunner:
         cdef Map simple = <Map> blocks.simple
         cdef int status
         s.handle = <void *> cpu.handle
+        s.number = cpu.number
         s.words = <uint64_t *> &cpu.words[0]
         s.counter = &s.words[cx]
         s.entries = <char *> simple.entries
@@ -304,6 +315,26 @@ cdef class NativeRunner:
         self.recorder = recorder
         self.state.slow = recorder is not None or self.state.goal != endless
 
+    cpdef screen(self, Screen screen):
+        """Let `screen` have the accesses to regions from now on."""
+        self.screened = screen
+
+    def region(self, uint64_t base):
+        """Give the data for a region of screened memory that begins at a physical address."""
+        cdef Region *region = self.regions
+        while region != NULL:
+            if region.base == base:
+                return <size_t> <void *> region
+            region = region.others
+        region = <Region *> malloc(sizeof(Region))
+        if region == NULL:
+            raise MemoryError
+        region.state = &self.state
+        region.base = base
+        region.others = self.regions
+        self.regions = region
+        return <size_t> <void *> region
+
     cpdef stop_at(self, int64_t position):
         """Let runs stop before a translation that goes beyond a position."""
         self.state.goal = position
@@ -328,6 +359,7 @@ cdef class NativeRunner:
         cdef State *s = &self.state
         cdef bint flag
         cdef int status
+        s.number = cpu.number
         s.words = <uint64_t *> &cpu.words[0]
         # With the trap flag one exception ends it, and a translation that was
         # overwritten by its own instruction may start a second time.
@@ -626,6 +658,31 @@ cdef void on_access(
     cdef NativeRunner self = <NativeRunner> s.runner
     try:
         self.access(kind == mem_write, address, size, value)
+    except BaseException as error:
+        self.failure = error
+        halt(s, called)
+
+
+cdef uint64_t on_read(void *handle, uint64_t offset, uint32_t size, void *data) noexcept:
+    cdef Region *region = <Region *> data
+    cdef State *s = region.state
+    cdef NativeRunner self = <NativeRunner> s.runner
+    try:
+        return self.screened.read(region.base + offset, size, s.number, s.ticks)
+    except BaseException as error:
+        self.failure = error
+        halt(s, called)
+        return 0
+
+
+cdef void on_write(
+    void *handle, uint64_t offset, uint32_t size, uint64_t value, void *data
+) noexcept:
+    cdef Region *region = <Region *> data
+    cdef State *s = region.state
+    cdef NativeRunner self = <NativeRunner> s.runner
+    try:
+        self.screened.write(region.base + offset, size, value, s.number, s.ticks)
     except BaseException as error:
         self.failure = error
         halt(s, called)

@@ -40,6 +40,7 @@ from emu.engine import (
     Stop,
 )
 from emu.recorder import Recorder
+from emu.screen import Screen
 from emu.traps import DEBUG, INVALID_OPCODE
 
 TRAP_FLAG = 0x100
@@ -62,6 +63,7 @@ class PythonRunner:
     step: Callable[[Cpu, int, bool], int]
     enter: Callable[[int, int], int]
     watch: Callable[[Recorder | None], None]
+    screen: Callable[[Screen | None], None]
     stop_at: Callable[[int], None]
     _vector: Callable[[], int]
 
@@ -81,6 +83,10 @@ class PythonRunner:
         covers: dict[int, Cover] = {}
         tails: dict[tuple[int, int], Cover] = {}
         return simple, covers, tails
+
+    def region(self, base: int) -> int:
+        """Give the data for a region of screened memory: where it begins."""
+        return base
 
     def fault(self, cpu: Cpu) -> Fault:
         """Tell about the exception that was just raised, and make the CPU forget it."""
@@ -121,6 +127,8 @@ class PythonRunner:
         repeats = False
         repeat_size = repetition = counter_mask = 0
         recorder: Recorder | None = None
+        screen: Screen | None = None
+        number = NOWHERE  # of the context, if there is a screen
         caller: Block | None = None  # the block charged last, if it ends in a call
         begun = 0  # instructions completed when all that was charged before is
         goal = room = ENDLESS  # the position to stop at, and how far that is
@@ -258,6 +266,25 @@ class PythonRunner:
                 failure = error
                 halt(CALLED)
 
+        def on_read(_handle: int, offset: int, size: int, base: int) -> int:
+            nonlocal failure
+            try:
+                assert screen is not None
+                return screen.read(base + offset, size, number, ticks)
+            except BaseException as error:
+                failure = error
+                halt(CALLED)
+                return 0
+
+        def on_write(_handle: int, offset: int, size: int, value: int, base: int) -> None:
+            nonlocal failure
+            try:
+                assert screen is not None
+                screen.write(base + offset, size, value, number, ticks)
+            except BaseException as error:
+                failure = error
+                halt(CALLED)
+
         def settle_records() -> None:
             """Account for what an execution recorded, at its end."""
             nonlocal caller
@@ -273,6 +300,10 @@ class PythonRunner:
         def watch(by: Recorder | None) -> None:
             nonlocal recorder
             recorder = by
+
+        def set_screen(by: Screen | None) -> None:
+            nonlocal screen
+            screen = by
 
         def stop_at(position: int) -> None:
             nonlocal goal, room
@@ -335,6 +366,7 @@ class PythonRunner:
         ) -> int:
             nonlocal handle, words, table, get, ticks, limit, retired, event, vector
             nonlocal current, expected, charged, repeats, get_simple, begun, room, caller
+            nonlocal number
             handle = cpu.handle
             words = cpu.words
             table = blocks
@@ -348,6 +380,8 @@ class PythonRunner:
             if recorder is not None:
                 recorder.calls.switch(cpu.number)
                 recorder.forget_block()
+            if screen is not None:
+                number = cpu.number
             ticks = clock.ticks
             limit = until
             retired = 0
@@ -389,8 +423,9 @@ class PythonRunner:
             passes = allowed
 
         def step(cpu: Cpu, now: int, alone: bool) -> int:
-            nonlocal words, passes
+            nonlocal words, passes, number
             words = cpu.words
+            number = cpu.number
             # With the trap flag one exception ends it, and a translation that was
             # overwritten by its own instruction may start a second time.
             trap_flag = not alone and not words[FLAGS] & TRAP_FLAG
@@ -433,21 +468,35 @@ class PythonRunner:
         access_type = ctypes.CFUNCTYPE(
             None, ctypes.c_size_t, ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_uint64
         )
+        read_type = ctypes.CFUNCTYPE(
+            ctypes.c_uint64, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_size_t
+        )
+        write_type = ctypes.CFUNCTYPE(
+            None,
+            ctypes.c_size_t,
+            ctypes.c_uint64,
+            ctypes.c_uint32,
+            ctypes.c_uint64,
+            ctypes.c_size_t,
+        )
         callbacks = (
             block_type(on_block),
             interrupt_type(on_interrupt),
             clock_type(on_clock),
             access_type(on_access),
+            read_type(on_read),
+            write_type(on_write),
         )
         self._callbacks.extend(callbacks)
-        block, interrupt, clock_hook, access = (
+        block, interrupt, clock_hook, access, read, write = (
             ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in callbacks
         )
-        self.hooks = Hooks(block, interrupt, clock_hook, access, 0)
+        self.hooks = Hooks(block, interrupt, clock_hook, access, read, write, 0)
         self.execute = execute
         self.stopped = stopped
         self.step = step
         self.enter = enter
         self.watch = watch
+        self.screen = set_screen
         self.stop_at = stop_at
         self._vector = lambda: vector

@@ -19,7 +19,7 @@ from unicorn import x86_const as x86
 from emu.blocks import NOWHERE
 from emu.engine import IP, SP, Cpu, Engine, Functions, Marks, Runner
 from emu.errors import BadCheckpointError, EngineError, NoSuchRegisterError
-from emu.memory import PAGE, Memory
+from emu.memory import PAGE, Memory, Window
 from emu.paging import NO_EXECUTE, PRESENT, USER, WRITABLE, PageTables
 from emu.runner import create_runner
 from emu.traps import PAGE as PAGE_VECTOR
@@ -56,6 +56,17 @@ _hook_add: Any = ctypes.CFUNCTYPE(
     ctypes.c_uint64,
     ctypes.c_int,
 )(_address_of("uc_hook_add"))
+
+_mmio_map: Any = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_size_t,
+    ctypes.c_uint64,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+)(_address_of("uc_mmio_map"))
 
 _FUNCTIONS = Functions(_address_of("uc_emu_start"), _address_of("uc_emu_stop"))
 
@@ -117,6 +128,7 @@ class UnicornEngine:
         "_mask",
         "_memory",
         "_pool",
+        "_screened",
         "_watched",
         "runner",
     )
@@ -129,6 +141,7 @@ class UnicornEngine:
         self._instances: list[_Instance] = []
         self._epoch = 0
         self._watched: tuple[range, ...] = ()
+        self._screened: tuple[range, ...] = ()
         self._layout = _layout(self._amd64)
         self._descriptors = _Descriptors(memory, tables)
         self.runner = create_runner(_FUNCTIONS)
@@ -169,9 +182,8 @@ class UnicornEngine:
             cpu.words = host.words
             cpu.handle = host.handle
             cpu.state = host.address
-        if host.watched is not self._watched:
-            host.watch(self._watched)
-            host.epoch = NOWHERE  # hooks come and go with translations
+        if host.watched is not self._watched or host.screened is not self._screened:
+            self._equip(host)
         # Writing CR3 also drops all cached page table entries.
         host.write(x86.UC_X86_REG_CR3, cpu.root)
         if host.epoch != self._epoch:
@@ -182,16 +194,17 @@ class UnicornEngine:
     def forget_code(self) -> None:
         """Drop all translations; every state must be prepared again."""
         self._epoch += 1
-        for instance in self._instances:
-            if instance.cpu is not None:
-                instance.cpu.ready = False
+        self._unready()
 
     def watch(self, ranges: tuple[range, ...]) -> None:
         """Let the runner see accesses to physical ranges; it may see others, too."""
         self._watched = ranges
-        for instance in self._instances:
-            if instance.cpu is not None:
-                instance.cpu.ready = False
+        self._unready()
+
+    def screen(self, ranges: tuple[range, ...]) -> None:
+        """Let the runner do all accesses to these ranges of shared memory itself."""
+        self._screened = ranges
+        self._unready()
 
     def flags(self, cpu: Cpu) -> int:
         """Compute the flags register."""
@@ -294,6 +307,22 @@ class UnicornEngine:
         assert isinstance(host, _Instance)
         return host
 
+    def _equip(self, host: "_Instance") -> None:
+        """Give an instance the hooks and mappings that are wanted now."""
+        # Where memory is unmapped, Unicorn fetches, and leaves a page fault pending.
+        kept = host.state(self._layout.size)
+        if host.watched is not self._watched:
+            host.watch(self._watched)
+        if host.screened is not self._screened:
+            host.screen(self._memory.shared, self._screened, self.runner)
+        ctypes.memmove(host.address, kept, self._layout.size)
+        host.epoch = NOWHERE  # hooks come and go with translations
+
+    def _unready(self) -> None:
+        for instance in self._instances:
+            if instance.cpu is not None:
+                instance.cpu.ready = False
+
     def _free_instance(self) -> "_Instance":
         for instance in self._instances:
             if instance.cpu is None:
@@ -344,12 +373,14 @@ class _Instance:
         "_access",
         "_hooks",
         "_is_amd64",
+        "_shared",
         "_word",
         "address",
         "binding",
         "cpu",
         "epoch",
         "handle",
+        "screened",
         "watched",
         "words",
     )
@@ -362,6 +393,8 @@ class _Instance:
         binding.ctl_exits_enabled(True)
         for window in memory.windows():
             binding.mem_map_ptr(window.base, window.size, uc.UC_PROT_ALL, window.host_address)
+        self._shared: list[range] = [_range(memory.shared)]  # how that is mapped
+        self.screened: tuple[range, ...] = ()
         self._is_amd64 = is_amd64
         self._word = ctypes.c_uint64()
         self.binding = binding
@@ -468,6 +501,31 @@ class _Instance:
         kinds = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
         self._hooks = [self._hook(kinds, *self._access, place=each) for each in ranges]
         self.watched = ranges
+
+    def screen(self, shared: Window, ranges: tuple[range, ...], runner: Runner) -> None:
+        """Map shared memory, and let the runner do all accesses to some ranges of it."""
+        for part in self._shared:
+            self.binding.mem_unmap(part.start, len(part))
+        self._shared.clear()
+        at = shared.base
+        for screened in (*ranges, range(shared.base + shared.size, 0)):
+            if at < screened.start:
+                host_address = shared.host_address + at - shared.base
+                size = screened.start - at
+                self.binding.mem_map_ptr(at, size, uc.UC_PROT_ALL, host_address)
+                self._shared.append(range(at, screened.start))
+            if screened:
+                data = runner.region(screened.start)
+                hooks = runner.hooks
+                status = _mmio_map(
+                    *(self.handle, screened.start, len(screened)),
+                    *(hooks.read, data, hooks.write, data),
+                )
+                if status:
+                    raise EngineError(f"mapping of {screened} refused with status {status}")
+                self._shared.append(screened)
+            at = screened.stop
+        self.screened = ranges
 
     def _hook(
         self,
@@ -708,6 +766,10 @@ def _descriptor(base: int, access: int, flags: int) -> int:
     """Encode a descriptor of a 4 GiB segment, accessed bit included."""
     low = 0xFFFF | (base & 0xFF_FFFF) << 16 | access << 40
     return low | (0xF | flags << 4) << 48 | (base >> 24) << 56
+
+
+def _range(window: Window) -> range:
+    return range(window.base, window.base + window.size)
 
 
 def _peek(address: int, size: int) -> bytes:

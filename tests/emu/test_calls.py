@@ -7,6 +7,7 @@ from emu.errors import UsageError
 from emu.recorder import Access
 from emu.traps import DEADLINE, EXCEPTION, PAGE_FAULT, STEPPED, SYSTEM_CALL
 from tests.emu.rig import ARCHES, CALL_PAGE, CODE, DATA, PAGE, STACK, Rig, assemble, rig
+from tests.emu.snippets import localise
 
 WORD = {"amd64": 8, "ia32": 4}
 MARK = Frame(0, 0, 0, 0)
@@ -17,12 +18,6 @@ def watched(arch: str, source: str | bytes) -> Rig:
     it = rig(arch, localise(source, arch) if isinstance(source, str) else source)
     it.machine.watch(range(0), _no_records)
     return it
-
-
-def localise(source: str, arch: str) -> str:
-    for name in ("ax", "bx", "cx", "sp", "di"):
-        source = source.replace(name.upper(), ("r" if arch == "amd64" else "e") + name)
-    return source
 
 
 def _no_records(batch: list[Access]) -> None:

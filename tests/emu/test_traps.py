@@ -238,6 +238,21 @@ def test_into_traps_behind_itself_and_only_on_overflow() -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.parametrize(("value", "zero"), [(0x300, 0x40), (0, 0)])
+def test_cmpxchg8b_keeps_all_flags_but_one(arch: str, value: int, zero: int) -> None:
+    # What the addition leaves has not been looked at when the comparison comes.
+    base = "rdi" if arch == "amd64" else "edi"
+    it = rig(
+        arch,
+        f"mov edi, {DATA}; mov eax, 0x300; add ebx, eax; cmpxchg8b [{base}]; jmp l; l: int3",
+    )
+    it.machine.write(1, DATA, value.to_bytes(8, "little"))
+
+    assert it.run() == EXCEPTION
+    assert (it.context.vector, it.context.load_register("flags")) == (3, 0x206 | zero)
+
+
+@pytest.mark.parametrize("arch", ARCHES)
 def test_rdtsc_is_the_machines_own_clock(arch: str) -> None:
     it = rig(arch, "nop; rdtsc; mov ebx, eax; rdtscp; jmp l; l: mov esi, eax; int3")
     it.machine.charge(5_000_000_000)

@@ -27,14 +27,10 @@ from tests.emu.rig import (
     run_to,
     step_to,
 )
+from tests.emu.snippets import localise, loop_of, snippets
 from tests.emu.test_clock import PROGRAMS, program
 
 WORD = {"amd64": 8, "ia32": 4}
-AX, BX, SI, DI, SP = range(5)
-NAMES = {
-    "amd64": ("rax", "rbx", "rsi", "rdi", "rsp"),
-    "ia32": ("eax", "ebx", "esi", "edi", "esp"),
-}
 ALL = range(DATA_FRAME, DATA_FRAME + 16 * PAGE)
 TOP = STACK - DATA
 
@@ -154,8 +150,7 @@ FORMS: dict[str, tuple[str, Callable[[int], list[Seen]]]] = {
 
 def form(name: str, arch: str) -> tuple[Rig, list[Seen]]:
     source, expected = FORMS[name]
-    for short, full in zip(("AX", "BX", "SI", "DI", "SP"), NAMES[arch], strict=True):
-        source = source.replace(short, full)
+    source = localise(source, arch)
     start = f"mov esi, {DATA}; mov edi, {DATA + 64}; mov eax, 0x11223344"
     it = rig(arch, f"{start}; {source}; int3")
     it.machine.write(1, DATA, bytes(range(128)))
@@ -176,9 +171,7 @@ def test_every_form_of_access_is_recorded_exactly(name: str, arch: str) -> None:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_a_call_stores_and_a_return_loads_the_return_address(arch: str) -> None:
-    it = rig(
-        arch, f"mov eax, {CODE + 9}; call AX; int3; nop; ret".replace("AX", NAMES[arch][AX])
-    )
+    it = rig(arch, localise(f"mov eax, {CODE + 9}; call AX; int3; nop; ret", arch))
     watched = watch(it)
     it.run()
 
@@ -378,6 +371,19 @@ def test_code_that_is_written_where_it_runs_is_written_once() -> None:
     ]
 
 
+def test_a_write_that_turns_code_to_data_first_is_done_once() -> None:
+    rights = READ | WRITE | EXECUTE
+    it = rig(
+        "amd64",
+        f"mov edi, {CODE + PAGE}; add dword ptr [rdi], 1; jmp l; l: nop; int3",
+        rights=rights,
+    )
+    watched = watch(it, range(CODE_FRAME + PAGE, CODE_FRAME + 2 * PAGE))
+
+    assert it.run() == EXCEPTION
+    assert [(a.is_write, a.value) for a in watched.drain()] == [(False, 0), (True, 1)]
+
+
 @pytest.mark.parametrize("arch", ARCHES)
 def test_flags_pushed_in_a_step_are_recorded_as_they_are_in_memory(arch: str) -> None:
     it = rig(arch, "pushf; int3" if arch == "amd64" else "pushfd; int3")
@@ -448,6 +454,18 @@ def test_a_watch_begins_and_ends_between_two_runs() -> None:
     assert [a.value for a in second.drain()] == [6, 7]
 
 
+@pytest.mark.parametrize("arch", ARCHES)
+def test_the_first_fault_of_a_run_with_or_after_a_watch_is_what_it_is(arch: str) -> None:
+    it = rig(arch, f"mov ebx, [{DATA + 16 * PAGE}]; jmp l; l: nop")
+    traps = [it.run()]
+    watch(it)
+    traps.append(it.run())
+    it.machine.unwatch()
+    traps.append(it.run())
+
+    assert traps == [PAGE_FAULT] * 3
+
+
 def test_contexts_take_turns_in_one_instance() -> None:
     it = rig("amd64", f"mov edi, {DATA}; e: inc dword ptr [rdi]; jmp e", pool=1)
     machine = it.machine
@@ -480,6 +498,16 @@ def test_only_whole_pages_of_memory_can_be_watched(addresses: range, message: st
     assert it.machine.stack(it.context)[0].is_mark  # there is no watch
 
 
+def test_a_refused_watch_leaves_the_one_there_is() -> None:
+    it = rig("amd64", f"mov edi, {DATA}; mov [rdi], al; int3")
+    watched = watch(it)
+    with pytest.raises(BadConfigError):
+        it.machine.watch(range(8), no_batches)
+    it.run()
+
+    assert seen(watched.drain()) == [("w", 0, 1, 0)]
+
+
 # -- nothing else changes, and nothing depends on how the run is cut ---------------------------
 
 
@@ -508,43 +536,12 @@ def _sliced(it: Rig, end: int) -> list[tuple[int, int, int, int, int, int]]:
     return run_to(it, end, slices=tuple(range(3, end, 7)))
 
 
-_FORMS = (
-    *("mov [OP], ax", "mov bx, [OP]", "add [OP], eax", "adc dword ptr [OP], 3"),
-    *("xchg [OP], eax", "lock xadd [OP], ebx", "cmpxchg [OP], ebx", "push AX", "pop BX"),
-    *("push [OP]", ".byte 0x8f, 0x06", "movsb", "stosd", "lodsd", "cmpsb", "scasd"),
-    *("mov ecx, 5; rep movsb", "mov ecx, 3; rep stosd", "mov ecx, 2; repne scasb"),
-    *("movups xmm0, [OP]", "movups [OP], xmm0", "movd [OP], xmm0", "paddd xmm0, xmm0"),
-    *("fild dword ptr [OP]", "fistp word ptr [OP]", "bts dword ptr [OP], 3", "setc [OP]"),
-    *("rcl dword ptr [OP], 1", "not byte ptr [OP]", "imul eax, [OP], 7", "inc SI", "add DI, 5"),
-    *("cmp eax, [OP]", "jc $+2", "call $+5", "lahf", "sahf", "PUSHF", "shl dword ptr [OP], 3"),
-)
-
-
-@st.composite
-def programs(draw: st.DrawFn) -> tuple[str, list[str]]:
-    arch = draw(st.sampled_from(ARCHES))
-    lines = []
-    for _ in range(draw(st.integers(1, 25))):
-        line = draw(st.sampled_from(_FORMS))
-        base = draw(st.sampled_from(("SI", "DI")))
-        offset = draw(st.one_of(st.integers(-20, 20), st.integers(4080, 4100)))
-        line = line.replace("OP", f"{base} + {offset}")
-        if line == "PUSHF":
-            line = "pushf" if arch == "amd64" else "pushfd"
-        for short, full in zip(("AX", "BX", "SI", "DI", "SP"), NAMES[arch], strict=True):
-            line = line.replace(short, full)
-        lines.append(line)
-    return arch, lines
-
-
 @settings(max_examples=60, deadline=None)
-@given(programs(), st.integers(0, 1 << 32))
+@given(snippets(), st.integers(0, 1 << 32))
 def test_the_records_give_the_content_of_memory(made: tuple[str, list[str]], seed: int) -> None:
     random = Random(seed)
     arch, lines = made
-    source = (
-        f"mov esi, {DATA + 3 * PAGE}; mov edi, {DATA + 5 * PAGE}; l: {'; '.join(lines)}; jmp l"
-    )
+    source = loop_of(lines, DATA + 3 * PAGE, DATA + 5 * PAGE)
     content = random.randbytes(16 * PAGE)
     plain, it = rig(arch, source), rig(arch, source)
     for each in (plain, it):
