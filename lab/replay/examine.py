@@ -7,6 +7,7 @@ Rule 2: at most MOST findings are confirmed unless all are asked for, the first 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from fnmatch import fnmatchcase
 
 from guest.image import Image
 from guest.scenario import Scenario
@@ -81,6 +82,8 @@ def examine(
     left = {Confirm.SOME: MOST, Confirm.ALL: len(candidates), Confirm.NONE: 0}[confirm]
     judged: list[Judged] = []
     for candidate in candidates:
+        if candidate.rule is Rule.HIDDEN_IPC and _is_safe(candidate, scenario, symbols):
+            continue
         evidence = _attribute(candidate, seen.origins.get(id(candidate)))
         _consider_use(candidate, evidence, seen.fates.get(id(candidate)))
         judged.append(Judged(candidate, evidence))
@@ -96,6 +99,15 @@ def examine(
             elif candidate.is_bulk or candidate.rule is Rule.BEYOND_COUNT:
                 evidence.is_exempt = True  # a load alone says nothing
     return judge(judged, symbols, names.arch)
+
+
+def _is_safe(candidate: Candidate, scenario: Scenario, symbols: RunSymbols) -> bool:
+    """Whether the scenario says of a function on the way that it does no harm."""
+    stack = symbols.stack(candidate.thread, candidate.where, behind=candidate.is_call)
+    names = [frame.function.rpartition("::")[2] for frame in stack]
+    return any(
+        fnmatchcase(name, glob) for name in names for glob in scenario.functions.ipc_safe
+    )
 
 
 def _try(candidate: Candidate, evidence: Evidence, confirmer: Confirmer, cycle: int) -> None:

@@ -1,10 +1,15 @@
-"""hidden-ipc: a system call while words of a message are still unread; a note."""
+"""hidden-ipc: a system call deep in a function while words of a message are still unread.
+
+It is a note: nothing has happened yet.
+"""
 
 from kernel.abi import OP_REPLY
 from lab.checker.candidate import Candidate, Candidates
 from lab.checker.finding import Rule
 from lab.checker.lives import Turn
 from lab.checker.shadow import Shadow
+
+_HIDDEN = 2  # so many calls below who reads the message nobody sees it any more
 
 
 def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
@@ -15,6 +20,8 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
     message = shadow.innermost(where)
     if message is None or message.is_open or not turn.is_below(message.depth, message.chain):
         return
+    if where.depth < message.readers + _HIDDEN:
+        return  # in plain sight of who reads the message
     unread = message.read.find(0)
     if unread < 0 or not any(message.read):
         return
