@@ -18,6 +18,8 @@ def collect(shadow: Shadow, turn: Turn) -> None:
     builder = min((store.frame[0] for store in own), default=None)
     for at in range(0, end, shadow.word):
         writer = shadow.writers[at]
+        if at in shadow.lost:
+            continue  # `setup` tells of it
         if not isinstance(writer, Turn) or writer.includes(where) or writer.is_kernel:
             continue
         is_older = writer.number < answered.number

@@ -114,7 +114,9 @@ def _alive(
     where = access.where
     outer = _outer(shadow, where, writer, first)
     if writer.is_open:
-        if outer is not None and outer.delivered > first:
+        call = writer.call.where
+        is_own = writer.depth == call.depth == where.depth and call.leaf == where.leaf
+        if outer is not None and outer.delivered > first and not is_own:
             return _stale(shadow, access, first, last, outer, writer, is_delivery=True)
         shadow.use(writer, where, access.position)
         message = writer
