@@ -76,7 +76,7 @@ class Image:
     scopes: tuple[Scope, ...] = field(default=(), repr=False)
     # From which address on which scope is the innermost; -1 is none.
     scope_map: tuple[tuple[int, int], ...] = field(default=(), repr=False)
-    # Lines whose statements begin where the code of another line of their file does.
+    # Lines that begin or end where the code of another line begins.
     begins: tuple[Line, ...] = field(default=(), repr=False)
 
     def symbol(self, name: str) -> Symbol | None:
@@ -106,14 +106,23 @@ class Image:
             line if segment is not None and segment is self.segment_at(line.address) else None
         )
 
-    def statement_at(self, address: int) -> Line | None:
-        """Find the line whose statement begins at `address`, else that of the code there."""
+    def statement_at(self, address: int) -> tuple[Line | None, int]:
+        """Find the first line that has a part in the code at `address`, and where it is.
+
+        That is the line of the code there, unless the compiler has made one instruction of
+        two lines.  If the other is of an inlined function that ends there, its scopes are
+        those of the address before, which is given then.
+        """
         line = self.line_at(address)
         position = bisect_right(self.begins, address, key=attrgetter("address"))
-        if line is None or position == 0:
-            return line
+        if line is None or position == 0 or self.begins[position - 1].address != address:
+            return line, address
         found = self.begins[position - 1]
-        return found if found.address == address and found.file == line.file else line
+        if found.file == line.file:
+            return found, address
+        before = self.line_at(address - 1)
+        is_end = before is not None and before.file == found.file
+        return (found, address - 1) if is_end else (line, address)
 
     def scopes_at(self, address: int) -> tuple[int, ...]:
         """Give the inlined calls that the code at `address` belongs to, the outermost first.

@@ -33,9 +33,9 @@ class RunSymbols:
     def stack(self, thread: int, where: Where, *, behind: bool) -> tuple[Frame, ...]:
         """Give the frames at a place, the innermost first; `behind`: it is behind a call."""
         image = self._names.images.get(thread)
-        frames = _frames(image, where.pc, where.pc - behind)
+        frames = _frames(image, where.pc, where.pc - behind, is_access=not behind)
         for call in reversed(where.calls):
-            frames += _frames(image, call, call)
+            frames += _frames(image, call, call, is_access=False)
         return tuple(frames)
 
     def name(self, number: int) -> str:
@@ -73,13 +73,15 @@ class RunSymbols:
         )
 
 
-def _frames(image: Image | None, pc: int, inside: int) -> list[Frame]:
+def _frames(image: Image | None, pc: int, inside: int, *, is_access: bool) -> list[Frame]:
     """Give a frame and the inlined ones in it, the innermost first."""
     if image is None:
         return [Frame(f"{pc:#x}", "", pc)]
     found = image.symbol_at(inside)
     symbol = found[0].name if found is not None else ""
-    line = image.statement_at(inside)
+    line = image.line_at(inside)
+    if is_access:
+        line, inside = image.statement_at(inside)
     file, number = (line.file, line.line) if line is not None else ("", 0)
     frames: list[Frame] = []
     for index in reversed(image.scopes_at(inside)):

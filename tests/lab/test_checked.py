@@ -11,14 +11,12 @@ ARCHES = ("amd64", "ia32")
 QUICK = [
     name for name in shipped_scenarios() if not name.startswith(("bench_", "pingpong_forever_"))
 ]
-# The form of the classic, its function, and the text of the line that reads too late.
 CLASSIC = [
-    ("faq_nested_call", "dispatch", "GUILTY"),
-    ("faq_nested_call-c-O0", "dispatch", "GUILTY"),
-    ("faq_nested_call-c-O2", "dispatch", "GUILTY"),
-    ("faq_nested_call-cxx-O0", "Doubler::dispatch", "GUILTY"),
-    # There the compiler has put the load into the next line.
-    ("faq_nested_call-cxx-O2", "Doubler::dispatch", "2 * number"),
+    ("faq_nested_call", "dispatch"),
+    ("faq_nested_call-c-O0", "dispatch"),
+    ("faq_nested_call-c-O2", "dispatch"),
+    ("faq_nested_call-cxx-O0", "Doubler::dispatch"),
+    ("faq_nested_call-cxx-O2", "Doubler::dispatch"),
 ]
 
 
@@ -38,10 +36,8 @@ def source_line(name: str, arch: str, finding: Finding) -> str:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
-@pytest.mark.parametrize(("name", "function", "text"), CLASSIC)
-def test_the_classic_is_found_where_it_is(
-    name: str, function: str, text: str, arch: str
-) -> None:
+@pytest.mark.parametrize(("name", "function"), CLASSIC)
+def test_the_classic_is_found_where_it_is(name: str, function: str, arch: str) -> None:
     (finding,) = found(name, arch)
 
     assert (
@@ -69,7 +65,7 @@ def test_the_classic_is_found_where_it_is(
         7,
         1,
     )
-    assert text in source_line(name, arch, finding)
+    assert "GUILTY" in source_line(name, arch, finding)
 
 
 @pytest.mark.parametrize("arch", ARCHES)
