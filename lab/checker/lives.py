@@ -38,13 +38,13 @@ class Turn:
         "is_open",
         "items",
         "label",
+        "left_out",
         "nested",
         "number",
         "old",
         "operation",
         "outgoing",
         "payload",
-        "peer",
         "position",
         "put_back",
         "put_back_by",
@@ -96,7 +96,8 @@ class Turn:
         self.items = 0
         self.read = bytearray()  # of each delivered byte, whether it was read
         self.readers = 0  # depth of the innermost frame that has read it
-        self.peer: Turn | None = None  # the turn that sent it
+        # What its sender has stored for it and not counted, and the call that sent it.
+        self.left_out: tuple[Call, dict[int, Store]] | None = None
         self.error = 0
         self.nested: Turn | None = None  # a dead turn that came after it, in a callee
         self.saved: Where | None = None  # where many words of it were copied elsewhere

@@ -8,7 +8,7 @@ from lab.checker.candidate import Candidate, Candidates, Row
 from lab.checker.finding import Rule
 from lab.checker.lives import Store, Turn
 from lab.checker.shadow import Shadow, Writer
-from lab.checker.stream import Access, Where
+from lab.checker.stream import Access, Call, Where
 
 _OFTEN = 255  # times that a byte was read
 _TABLE = 16  # rows, at most
@@ -53,9 +53,10 @@ def _judge(
 ) -> Candidate | None:
     where = access.where
     message = shadow.innermost(where)
-    peer = message.peer if message is not None and first >= message.delivered else None
-    if message is not None and peer is not None and first in peer.uncounted:
-        return _uncounted(access, first, message)
+    if message is not None and first >= message.delivered and message.left_out is not None:
+        call, stores = message.left_out
+        if first in stores:
+            return _uncounted(access, first, message, call, stores)
     if isinstance(writer, Store):
         origin = writer.returns
         if origin is None or (
@@ -324,22 +325,22 @@ def _beyond(shadow: Shadow, access: Access, first: int, last: int, message: Turn
     )
 
 
-def _uncounted(access: Access, first: int, message: Turn) -> Candidate:
-    peer = message.peer
-    assert peer is not None
+def _uncounted(
+    access: Access, first: int, message: Turn, call: Call, stores: dict[int, Store]
+) -> Candidate:
     # All of the words are one mistake.
-    start, end = min(peer.uncounted), max(peer.uncounted) + 1
+    start, end = min(stores), max(stores) + 1
     return Candidate(
         Rule.COUNT_MISMATCH,
-        peer.thread,
-        peer.call.position,
-        peer.call.where,
+        call.thread,
+        call.position,
+        call.where,
         start,
         end - start,
         is_call=True,
-        cycle=peer.call.cycle,
+        cycle=call.cycle,
         message=message,
-        stores=(peer.uncounted[first],),
+        stores=(stores[first],),
         reader=(access.thread, access.position),
         receiver=message.thread,
     )
