@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench.measure import LOOPS
 from emu.machine import Machine, MachineConfig
 from emu.memory import PAGE, SHARED_BASE
 from guest.scenario import load_scenario
@@ -18,6 +17,14 @@ from lab.replay.system import boot, load_programs
 from lab.views.text import render_table
 
 REPEATS = 5  # the best of which counts
+# Rounds of the loops, a few hundredths of a second each.
+LOOPS = {
+    "alu": 3_000_000,
+    "mem": 1_000_000,
+    "call": 500_000,
+    "rep_movsb": 3_000,
+    "byte_copy": 10_000,
+}
 WINDOW = range(SHARED_BASE, SHARED_BASE + (1 << 20))
 SHARE = {"python": 0.01, "compiled": 1.0}
 ACCESSES = {"python": 20_000, "compiled": 400_000}

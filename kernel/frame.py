@@ -54,6 +54,13 @@ def store(arch: Arch, thread: Thread, frame: tuple[int, ...]) -> None:
             context.store_register(name, value)
 
 
+def cause(arch: Arch, frame: tuple[int, ...]) -> tuple[int, int, int]:
+    """Give vector, error and address of the trap that a frame tells of."""
+    layout = _LAYOUTS[arch.name]
+    vector, error, address = (frame[layout.index(n)] for n in (_VECTOR, _ERROR, _ADDRESS))
+    return vector, error, address
+
+
 def _load(thread: Thread, name: str) -> int:
     context = thread.context
     if name == _ADDRESS:

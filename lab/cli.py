@@ -229,12 +229,16 @@ def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
 
 
 @commands.command("list")
+@click.option("--corpus", is_flag=True, help="List the corpus of known misuse instead.")
 @_json
-def list_scenarios(as_json: bool) -> None:
+def list_scenarios(corpus: bool, as_json: bool) -> None:
     """List the scenarios that ship."""
     from guest.scenario import load_scenario, shipped_scenarios
     from lab.views.text import render_table
 
+    if corpus:
+        _list_corpus(as_json)
+        return
     loaded = [load_scenario(name, arch=None) for name in shipped_scenarios()]
     if as_json:
         _print_json(
@@ -249,6 +253,17 @@ def list_scenarios(as_json: bool) -> None:
         return
     rows = [(s.name, " ".join(a.name for a in s.arches), s.title) for s in loaded]
     _print_lines([render_table(("scenario", "on", "what it shows"), rows)])
+
+
+def _list_corpus(as_json: bool) -> None:
+    from guest.corpus.cases import load_corpus
+    from lab.views import corpus
+
+    found = load_corpus()
+    if as_json:
+        _print_json(corpus.as_json(found))
+    else:
+        _print_lines(corpus.render(found))
 
 
 @commands.command()
@@ -298,6 +313,26 @@ def doctor(as_json: bool) -> None:
         rows = [(marks[c.ok], c.name, c.detail) for c in checks]
         _print_lines([render_table(("", "check", "detail"), rows)])
     sys.exit(HOLDS if all(check.ok for check in checks) else DIFFERS)
+
+
+@commands.command("bench")
+@_json
+def measure_speed(as_json: bool) -> None:
+    """Measure the speed of this installation; takes about ten seconds.
+
+    Only ratios within one run mean anything: machines differ, and are shared.
+    """
+    from bench import figures, suite
+
+    found = _with_progress(
+        lambda progress: suite.measure(suite.SHORT, progress=progress),
+        show=not as_json,
+        label="measuring",
+    )
+    if as_json:
+        _print_json(figures.as_json(found))
+    else:
+        _print_lines(figures.render(found))
 
 
 def main() -> None:
@@ -407,7 +442,7 @@ def _exit_code(done: Any) -> int:
     return HOLDS if done.holds else DIFFERS
 
 
-def _with_progress(work: Callable[[Any], Any], *, show: bool) -> Any:
+def _with_progress(work: Callable[[Any], Any], *, show: bool, label: str = "running") -> Any:
     # A bar appears on a terminal when a run is long enough to wonder.
     if not (show and sys.stderr.isatty()):
         return work(None)
@@ -420,7 +455,7 @@ def _with_progress(work: Callable[[Any], Any], *, show: bool) -> Any:
         def report(now: int, budget: int) -> None:
             nonlocal task
             if task is None:
-                task = bar.add_task("running", total=budget)
+                task = bar.add_task(label, total=budget)
             bar.update(task, completed=now)
 
         return work(report)

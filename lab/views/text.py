@@ -305,6 +305,7 @@ def _fate(fate: Fate) -> str:
     return {
         Fate.HANDLED: "handled",
         Fate.KILLED: "the thread has no pager and is killed",
+        Fate.TRAMPOLINE: "the thread handles it itself",
         Fate.STUCK: "the thread has no handler and is stopped",
     }[fate]
 
