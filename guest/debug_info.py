@@ -17,7 +17,7 @@ from guest.child import Request, run_all
 from guest.image import Line, Scope, Segment, Symbol
 from kernel.abi import Arch
 
-FORMAT = 4  # of cache entries and of what the child answers
+FORMAT = 5  # of cache entries and of what the child answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Tables(TypedDict, total=False):
     symbols: list[tuple[str, int, int]]
     files: list[str]
     lines: list[tuple[int, int, int]]  # address, index of the file, line
-    scopes: list[tuple[int, str, int, int]]  # scope around, function, index of the file, line
+    scopes: list[tuple[int, str, int, int, bool]]  # around, function, file, line, lends
     map: list[tuple[int, int]]  # address, scope
     begins: list[tuple[int, int, int]]  # address, index of the file, line
 
@@ -87,8 +87,8 @@ def _decode(tables: _Tables) -> DebugInfo:
         tuple(Symbol(*row) for row in tables.get("symbols", ())),
         tuple(Line(at, files[file], line) for at, file, line in tables.get("lines", ())),
         tuple(
-            Scope(around, function, files[file], line)
-            for around, function, file, line in tables.get("scopes", ())
+            Scope(around, function, files[file], line, lends)
+            for around, function, file, line, lends in tables.get("scopes", ())
         ),
         tuple((at, scope) for at, scope in tables.get("map", ())),
         tuple(Line(at, files[file], line) for at, file, line in tables.get("begins", ())),

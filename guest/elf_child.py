@@ -5,10 +5,10 @@ It answers one frame for each table that it can read, the most useful first, and
 first that it cannot: ``{"symbols": [[name, address, size], ...]}``, then ``{"files": [name,
 ...], "lines": [[address, index of the file, line], ...]}``, both sorted by address.  An empty
 name ends a run of lines.  The last is ``{"scopes": [[around, function, index of the file,
-line], ...], "map": [[address, scope], ...], "files": [...]}``: inlined calls, and from where
-on the innermost is which; -1 is none.  Its ``"begins": [[address, index of the file, line],
-...]`` are lines whose statement begins at an address where the code of a later line of the
-same file does, since the compiler has made one of both.
+line, lends], ...], "map": [[address, scope], ...], "files": [...], "begins": [...]}``: inlined
+calls, and from where on the innermost is which; -1 is none.  A begin is ``[address, index of
+the file, line]``: a line that begins, or ends, at an address where the code of a later line
+does, since the compiler has made one of both.
 """
 
 import json

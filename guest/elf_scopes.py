@@ -16,7 +16,18 @@ MAX_SCOPES = 1 << 16
 MAX_RANGES = 1 << 17
 DEEPEST = 64
 
-Scope = tuple[int, str, int, int]  # the scope around it or -1, the function, file, line
+# The scope around it or -1, the function, file, line, and whether the function can give a
+# pointer to who calls it.
+Scope = tuple[int, str, int, int, bool]
+_ORIGINS = ("DW_AT_abstract_origin", "DW_AT_specification")
+_POINTERS = (
+    "DW_TAG_pointer_type",
+    "DW_TAG_reference_type",
+    "DW_TAG_rvalue_reference_type",
+)
+_ALIASES = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type")
+_TYPES = 16  # types that a type is made of
+
 Range = tuple[int, int, int, int]  # begin, end, depth, scope
 
 
@@ -72,7 +83,7 @@ class _Reader:
         file, line = _number(entry, "DW_AT_call_file"), _number(entry, "DW_AT_call_line")
         name = self.names[file] if 0 <= file < len(self.names) else ""
         index = self.files.setdefault(name, len(self.files))
-        self.scopes.append((around, _function(entry), index, line))
+        self.scopes.append((around, _function(entry), index, line, _lends(entry)))
         return len(self.scopes) - 1
 
     def _add_range(self, begin: int, end: int, depth: int, number: int) -> None:
@@ -110,19 +121,42 @@ def _function(entry: DIE) -> str:
             name = entry.attributes.get(key)
             if name is not None:
                 return _text(name.value)
-        following = next(
-            (
-                key
-                for key in ("DW_AT_abstract_origin", "DW_AT_specification")
-                if key in entry.attributes
-            ),
-            None,
-        )
+        following = next((key for key in _ORIGINS if key in entry.attributes), None)
         if following is None:
             break
         entry = entry.get_DIE_from_attribute(following)
     name = entry.attributes.get("DW_AT_name")
     return _text(name.value) if name is not None else ""
+
+
+def _lends(entry: DIE) -> bool:
+    """Whether a function returns a pointer, or is told where to put one."""
+    for _ in range(4):
+        if _is_pointer(entry, 0):
+            return True
+        parameters = [c for c in entry.iter_children() if c.tag == "DW_TAG_formal_parameter"]
+        if any(_is_pointer(each, 1) for each in parameters):
+            return True
+        following = next((key for key in _ORIGINS if key in entry.attributes), None)
+        if following is None:
+            return False
+        entry = entry.get_DIE_from_attribute(following)
+    return False
+
+
+def _is_pointer(entry: DIE, deep: int) -> bool:
+    """Whether the type of an entry is a pointer; `deep` 1: a pointer to a pointer."""
+    for _ in range(_TYPES):
+        if "DW_AT_type" not in entry.attributes:
+            return False
+        entry = entry.get_DIE_from_attribute("DW_AT_type")
+        if entry.tag in _POINTERS:
+            if not deep:
+                return True
+            deep -= 1
+        elif entry.tag not in _ALIASES:
+            return False
+    return False
 
 
 def _number(entry: DIE, key: str) -> int:

@@ -54,6 +54,7 @@ class Scope:
     function: str  # as a symbol would be
     file: str  # of the call
     line: int
+    lends: bool = False  # it can give who calls it a pointer
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,6 +252,8 @@ class Checker:
         end = (event.tag & TAG_WORDS) + 2 * turn.items
         turn.delivered = min(end * receiver.word, receiver.limit)
         turn.read = bytearray(turn.delivered)
+        if event.sender:
+            receiver.latest = turn
         if peer is not None and peer.uncounted:
             turn.left_out = peer.call, peer.uncounted
         self._deliver(receiver, turn, event.payload)

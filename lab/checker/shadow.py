@@ -44,6 +44,7 @@ class Shadow:
         "error_lost",
         "fault",
         "has_run",
+        "latest",
         "limit",
         "lost",
         "memory",
@@ -75,6 +76,7 @@ class Shadow:
         self.buffers_lost: dict[int, Lost] = {}
         self.error_lost: tuple[Turn, bytes] | None = None
         self.call: Turn | None = None  # the system call that has not ended
+        self.latest: Turn | None = None  # the last one that a thread has answered
         self.epoch = 0  # system calls so far
         self.has_run = False
         self.fault = 0  # in a fault (1) or an exception (2) that the kernel calls for
@@ -219,11 +221,7 @@ class Shadow:
         if known is not None:
             for writer, value, epoch in known:
                 if value == access.value and epoch < self.epoch:
-                    if writer is before:
-                        found = before
-                        _forget_read(writer, offset, end)
-                    else:
-                        found = self._put_back(store, writer)
+                    found = self._put_back(store, writer)
                     break
         self.memory[offset:end] = data
         if isinstance(before, Turn) and before is not found:

@@ -16,6 +16,7 @@ from kernel.state import Kernel
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Attribution, Effect, Finding, Rule
 from lab.checker.judge import Evidence, Judged, judge
+from lab.checker.stream import common
 from lab.names import Names
 from lab.replay.confirm import Confirmer
 from lab.replay.provenance import Origin, Tracker, TrackingMachine
@@ -84,7 +85,7 @@ def examine(
     for candidate in candidates:
         if candidate.rule is Rule.HIDDEN_IPC and _is_safe(candidate, scenario, symbols):
             continue
-        evidence = _attribute(candidate, seen.origins.get(id(candidate)))
+        evidence = _attribute(candidate, seen.origins.get(id(candidate)), names)
         _consider_use(candidate, evidence, seen.fates.get(id(candidate)))
         judged.append(Judged(candidate, evidence))
         if evidence.is_exempt or candidate.is_note:
@@ -119,7 +120,7 @@ def _try(candidate: Candidate, evidence: Evidence, confirmer: Confirmer, cycle: 
         evidence.is_exempt = True  # it was copied, and the copy not used
 
 
-def _attribute(candidate: Candidate, origin: Origin | None) -> Evidence:
+def _attribute(candidate: Candidate, origin: Origin | None, names: Names) -> Evidence:
     """Say how sure it is which message was meant, and whether it is a misuse at all."""
     evidence = Evidence()
     if candidate.rule in (Rule.LEAKED_WORD, Rule.COUNT_MISMATCH):
@@ -133,7 +134,7 @@ def _attribute(candidate: Candidate, origin: Origin | None) -> Evidence:
         evidence.is_exempt = candidate.rule is Rule.DANGLING_POINTER or candidate.is_open
         evidence.checks = (("address", "not known: too long before"),)
         return evidence
-    if origin.is_borrowed:
+    if origin.is_borrowed or (candidate.is_delivery and _may_be_lent(candidate, names)):
         evidence.is_exempt = True
         return evidence
     if candidate.rule is Rule.DANGLING_POINTER:
@@ -157,6 +158,21 @@ def _attribute(candidate: Candidate, origin: Origin | None) -> Evidence:
         evidence.attribution = Attribution.INFERRED
         evidence.is_exempt = candidate.was_read
     return evidence
+
+
+def _may_be_lent(candidate: Candidate, names: Names) -> bool:
+    """Whether the call in between is in an inlined function that can give a pointer.
+
+    Of that no instruction is left to see.
+    """
+    clobber, reader = candidate.clobber, candidate.where
+    image = names.images.get(candidate.thread)
+    if clobber is None or image is None or clobber.depth != reader.depth:
+        return False
+    chain = clobber.chain
+    if len(chain) == len(common(chain, reader.leaf)):
+        return False
+    return chain[-1] < len(image.scopes) and image.scopes[chain[-1]].lends
 
 
 def _consider_use(candidate: Candidate, evidence: Evidence, fate: Fate | None) -> None:

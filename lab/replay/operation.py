@@ -44,6 +44,7 @@ class Operation:
     is_own: bool  # it loads from where the segment base points
     clears: bool  # it makes a register zero, whatever was in it
     stores: bool  # its operand in memory is written and not read
+    derives: bool  # what it makes of an address is an address into the same thing
 
 
 _MOVES = (x86.X86_INS_MOV, x86.X86_INS_MOVABS)
@@ -66,6 +67,14 @@ _STRINGS = {
     x86.X86_INS_MOVSD: 4,
     x86.X86_INS_MOVSQ: 8,
 }
+_DERIVES = (
+    x86.X86_INS_ADD,
+    x86.X86_INS_SUB,
+    x86.X86_INS_LEA,
+    x86.X86_INS_INC,
+    x86.X86_INS_DEC,
+    x86.X86_INS_AND,
+)
 _CLEARS = (x86.X86_INS_XOR, x86.X86_INS_SUB)
 
 
@@ -117,6 +126,7 @@ def take_apart(instruction: Any, is_amd64: bool) -> Operation:
             for each in operands
         ),
         clears=clears,
+        derives=kind in _DERIVES and not clears,
         stores=kind in _MOVES and isinstance(first, Memory),
     )
 

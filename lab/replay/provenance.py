@@ -28,6 +28,7 @@ from lab.replay.uses import UseTracker
 
 LONGEST = 20_000  # instructions of a stretch
 _BEFORE = 2_000  # instructions before a call that belong to it, perhaps
+_ANCESTORS = 32  # addresses that an address was computed of, one of the other
 _HANDS = 4  # steps from frame to frame that are kept of a value
 
 
@@ -42,6 +43,7 @@ class Definition:
     is_tag: bool = False  # it is the result of the system call in between
     is_own: bool = False  # the UTCB's address as the segment base gives it
     hands: tuple["_Hand", ...] = ()  # how it came from frame to frame
+    parents: tuple["Definition", ...] = ()  # addresses that it was computed of
 
 
 class _Hand(NamedTuple):
@@ -173,7 +175,13 @@ class Tracker:
             self._copy(operation, position, depth, chain, load)
             return
         if operation.writes:
-            made = Definition(position, depth, pc, chain, is_own=operation.is_own)
+            parents: tuple[Definition, ...] = ()
+            if operation.derives:
+                known = (self._registers.get(register) for register in operation.reads)
+                parents = tuple(each for each in known if each is not None and not each.is_tag)
+            made = Definition(
+                position, depth, pc, chain, is_own=operation.is_own, parents=parents
+            )
             for register in operation.writes:
                 self._registers[register] = made
                 self._last[register] = depth
@@ -242,25 +250,39 @@ class Tracker:
 
     def _judge(self, operation: Operation) -> None:
         names = [name for each in operation.memory for name in (each.base, each.scaled) if name]
-        for name in names:
-            known = self._registers.get(name)
-            if known is None:
-                continue
+        made = [known for name in names if (known := self._registers.get(name)) is not None]
+        for known in _ancestors(made):
             for owner in self._owners:
-                is_his = owner.has(known.position, known.depth, known.chain)
-                if is_his and known.is_own and owner.depth == self._reader.depth:
-                    # One load of the UTCB's address serves all functions that the compiler
-                    # made one of, so it says nothing; but nobody means to read the words
-                    # of a request that a function called by him has sent.
-                    is_lender = owner.turn is not self.candidate.clobber
-                    is_his = is_lender and not self.candidate.is_delivery
-                is_his = is_his or any(owner.hands_out(hand) for hand in known.hands)
-                if not is_his:
+                if not self._is_of(owner, known):
                     continue
                 if owner.turn is self.candidate.clobber:
                     self.origin.is_borrowed = True
                 else:
                     self.origin.is_lent = True
+
+    def _is_of(self, owner: _Owner, known: Definition) -> bool:
+        """Whether an owner's frame has made a value or handed it out."""
+        if any(owner.hands_out(hand) for hand in known.hands):
+            return True
+        if not owner.has(known.position, known.depth, known.chain):
+            return False
+        if known.is_own and owner.depth == self._reader.depth:
+            # One load of the UTCB's address serves all functions that the compiler made
+            # one of, so it says nothing; but nobody means to read the words of a request
+            # that a function called by him has sent.
+            is_lender = owner.turn is not self.candidate.clobber
+            return is_lender and not self.candidate.is_delivery
+        return True
+
+
+def _ancestors(made: list[Definition]) -> list[Definition]:
+    """Give definitions and what they were computed of, as far back as may matter."""
+    found: list[Definition] = []
+    while made and len(found) < _ANCESTORS:
+        known = made.pop()
+        found.append(known)
+        made += known.parents
+    return found
 
 
 _ABSENT: Any = object()

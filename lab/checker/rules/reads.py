@@ -136,14 +136,16 @@ def _alive(
         found.rule = Rule.WORD_LOST_UNREAD
         found.is_note = True
         return found
+    if was_read:
+        return None  # it was used, or saved, when it was there for sure
     if message is not None and message is not writer:
         # A call of the same frame came in between, and its reply did not reach this word.
         if not message.is_kernel and message.sender and writer.number < message.number:
-            return _intact(shadow, access, first, last, writer, message, was_read=was_read)
+            return _intact(shadow, access, first, last, writer, message)
         return None
     nested = _left(shadow, where, writer) or writer.nested
     if nested is not None and _left_a_mark(shadow, nested):
-        return _intact(shadow, access, first, last, writer, nested, was_read=was_read)
+        return _intact(shadow, access, first, last, writer, nested)
     return None
 
 
@@ -287,8 +289,6 @@ def _intact(
     last: int,
     message: Turn,
     nested: Turn,
-    *,
-    was_read: bool,
 ) -> Candidate | None:
     last = min(last, message.delivered)
     value = bytes(shadow.memory[first:last])
@@ -305,7 +305,6 @@ def _intact(
         actual=value,
         message=message,
         clobber=nested,
-        was_read=was_read,
         rows=table(shadow, message, first),
         checks={"overwritten": "no: the call in between had too few words"},
     )
@@ -351,6 +350,10 @@ def _of_nobody(
 ) -> Candidate | None:
     """Judge a read of what no live message brought: a pointer may have been lent before."""
     lender = shadow.previous[first // shadow.word]
+    if shadow.writers[first] is writer and last <= writer.delivered:
+        later = shadow.latest
+        if later is not None and later.number > writer.number:
+            lender, writer = writer, later  # which did not reach this word
     if lender is None or lender is writer or last > lender.delivered:
         return None
     return Candidate(
