@@ -254,6 +254,8 @@ class Checker:
         turn.read = bytearray(turn.delivered)
         if event.sender:
             receiver.latest = turn
+        if turn.waits:
+            receiver.round = receiver.epoch
         if peer is not None and peer.uncounted:
             turn.left_out = peer.call, peer.uncounted
         self._deliver(receiver, turn, event.payload)

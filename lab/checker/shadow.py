@@ -54,6 +54,7 @@ class Shadow:
         "previous",
         "reply",
         "reply_lost",
+        "round",
         "saved",
         "saves",
         "slots",
@@ -78,6 +79,7 @@ class Shadow:
         self.call: Turn | None = None  # the system call that has not ended
         self.latest: Turn | None = None  # the last one that a thread has answered
         self.epoch = 0  # system calls so far
+        self.round = 0  # and of those, before the last message that came to an open wait
         self.has_run = False
         self.fault = 0  # in a fault (1) or an exception (2) that the kernel calls for
         self.saved: list[tuple[int, bytes, list[Writer]]] = []  # words that come back after it
@@ -220,7 +222,7 @@ class Shadow:
         known = self.saves.get((offset, size))
         if known is not None:
             for writer, value, epoch in known:
-                if value == access.value and epoch < self.epoch:
+                if value == access.value and self.round <= epoch < self.epoch:
                     found = self._put_back(store, writer)
                     break
         self.memory[offset:end] = data

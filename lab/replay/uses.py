@@ -104,9 +104,8 @@ class UseTracker:
         if not has:
             return
         if at in self._limit:
-            if covered.start >= self._address.start - target.size and (
-                covered.start < self._address.stop
-            ):
+            origin = self._address
+            if covered.start < origin.stop and origin.start < covered.stop:
                 self._is_back = True
             else:
                 self._finish(Fate.USED)
