@@ -87,6 +87,9 @@ def _images(files: list[tuple[Path, bytes]], arch: Arch) -> list[Image]:
             segments=elf.segments,
             symbols=debug.symbols,
             lines=debug.lines,
+            scopes=debug.scopes,
+            scope_map=debug.scope_map,
+            begins=debug.begins,
             digest=elf.digest,
             source=_sources(debug.lines, path.parent),
         )

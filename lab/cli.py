@@ -37,6 +37,16 @@ _no_expect = click.option(
 _sarif = click.option(
     "--sarif", type=click.Path(), metavar="FILE", help="Write the findings as SARIF 2.1.0."
 )
+_confirm = click.option(
+    "--confirm",
+    type=click.Choice(["some", "all", "none"]),
+    default="some",
+    show_default=True,
+    help="Which findings to confirm by running again; some are the first ten.",
+)
+_no_check = click.option(
+    "--no-check", is_flag=True, help="Do not look at how UTCBs are used: faster."
+)
 _quiet = click.option("--quiet", "-q", is_flag=True, help="Print only what went wrong.")
 
 
@@ -47,7 +57,8 @@ def commands() -> None:
 
 
 def _judging(command: Any) -> Any:
-    for option in reversed((_suppressions, _today, _strict, _no_expect, _sarif)):
+    options = (_confirm, _suppressions, _today, _strict, _no_expect, _sarif)
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -58,6 +69,7 @@ def _judging(command: Any) -> Any:
 @_cycles
 @_json
 @_quiet
+@_no_check
 @_judging
 def run(
     scenario: str,
@@ -65,13 +77,19 @@ def run(
     cycles: int | None,
     as_json: bool,
     quiet: bool,
+    no_check: bool,
     **judging: Any,
 ) -> None:
     """Run SCENARIO, a path or the name of one that ships, and check what it expects."""
     from lab.views import result
 
     done = _judged(
-        scenario, arch=arch, cycles=cycles, progress=not (as_json or quiet), **judging
+        scenario,
+        arch=arch,
+        cycles=cycles,
+        progress=not (as_json or quiet),
+        check=not no_check,
+        **judging,
     )
     if as_json:
         _print_json(result.as_json(done))
@@ -345,10 +363,11 @@ def main() -> None:
         sys.exit(WRONG_INPUT)
 
 
-def _run(scenario: Any, **options: Any) -> Any:
+def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
+    from lab.replay.examine import Confirm
     from lab.run import run_scenario
 
-    return run_scenario(scenario, **options)
+    return run_scenario(scenario, confirm=Confirm(confirm), **options)
 
 
 def _judged(

@@ -1,6 +1,7 @@
 """A run: a scenario booted, run to its end, and what came of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,9 +9,12 @@ from guest.image import Image, resolve
 from guest.scenario import Scenario, load_scenario
 from kernel.events import Event, Outcome
 from kernel.kernel import end, run
-from lab.expect import check, check_items
+from lab.expect import check as check_expectations
+from lab.expect import check_items
 from lab.names import Names
 from lab.recorder import RunRecorder
+from lab.replay.attribute import Watch
+from lab.replay.examine import Confirm, examine
 from lab.replay.system import System, boot, identify, load_programs
 from lab.result import Run, judge
 
@@ -28,10 +32,13 @@ def run_scenario(
     cycles: int | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
+    check: bool = True,
+    confirm: Confirm = Confirm.SOME,
 ) -> Run:
     """Run a scenario, given as itself, a path or the name of one that ships, to its end.
 
-    `cycles` replaces its budget; `listener` is shown every event as it happens.
+    `cycles` replaces its budget; `listener` is shown every event as it happens.  With
+    `check` the use of UTCBs is checked, which changes nothing in the run.
     Raises GuestError if scenario or programs are not right.
     """
     if not isinstance(scenario, Scenario):
@@ -40,15 +47,33 @@ def run_scenario(
     images = load_programs(scenario)
     places = _places(scenario, images)
     recorder = RunRecorder(identify(scenario, images))
-    system = boot(scenario, images, recorder=recorder)
+    watch = Watch(scenario, recorder) if check else None
+    budget = scenario.cycles if cycles is None else cycles
+    if watch is None:
+        system = boot(scenario, images, recorder=recorder)
+    else:
+        system = boot(scenario, images, recorder=watch.recorder, machine=watch.machine)
+        watch.begin(system)
     recorder.names = system.names
     if listener is not None:
         recorder.listener = partial(listener, system.names)
     try:
-        outcome = _run(system, scenario.cycles if cycles is None else cycles, progress)
-        return _report(system, recorder, outcome, places)
+        outcome = _run(system, budget, progress)
+        done = _report(system, recorder, outcome, places)
     finally:
         system.close()
+    if watch is None:
+        return done
+    findings = examine(
+        watch.candidates(),
+        scenario,
+        images,
+        system.names,
+        budget=budget,
+        places=tuple(places[key] for key in sorted(places)),
+        confirm=confirm,
+    )
+    return judge(replace(done, findings=findings, checked=True))
 
 
 def _run(system: System, budget: int, progress: Progress | None) -> Outcome:
@@ -105,7 +130,7 @@ def _report(
         instructions=system.machine.instructions,
         messages=recorder.messages,
         invocations=recorder.invocations,
-        expectations=check(
+        expectations=check_expectations(
             expect,
             outcome=name,
             console=console,
