@@ -4,4 +4,5 @@ cdef class BlockTable:
     cdef object _decoder, _fetch
     cdef dict _blocks
 
+    cpdef forget(self)
     cpdef block(self, address)

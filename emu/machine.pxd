@@ -4,6 +4,7 @@ from emu.clock cimport Clock
 from emu.context cimport Context
 from emu.engine cimport Cpu, Inside
 from emu.native_engine cimport NativeRunner
+from emu.spaces cimport Space, Spaces
 from emu.stepper cimport Stepper
 
 cdef int CALLED, EXPIRED, RAISED, WALK, AX, SI
@@ -13,7 +14,8 @@ cdef int CYCLE_SHIFT, TAG, LABEL
 
 cdef class Machine:
     cdef readonly object config
-    cdef readonly object _engine, _memory, _spaces
+    cdef readonly object _engine, _memory
+    cdef readonly Spaces _spaces
     cdef bint _amd64
     cdef long long _mappings
     cdef unsigned long long _mask
@@ -45,6 +47,14 @@ cdef class Machine:
     cdef void _give_back(self, Context context) noexcept
     @cython.locals(stepper=Stepper, clock=Clock, cpu=Cpu, resume=Inside)
     cdef int _go_on(self, Context context, long long limit, int event) except -1
+
+    @cython.locals(target=Space, fresh=cython.bint, changed=cython.bint)
+    cpdef bint map(self, space, address, frame, rights) except -1
+    @cython.locals(target=Space)
+    cpdef unmap(self, space, address)
+    cpdef int accessed(self, space, address) except -1
+    @cython.locals(cpu=Cpu)
+    cdef _unready(self, Space space)
 
 
 @cython.locals(near=cython.longlong)

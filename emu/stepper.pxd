@@ -5,6 +5,7 @@ from emu.clock cimport Clock
 from emu.context cimport Context, Held
 from emu.engine cimport Cpu, Fault, Inside, Stop
 from emu.native_engine cimport NativeRunner
+from emu.spaces cimport Page, Spaces
 
 cdef int CALLED, RAISED
 cdef int IP, FLAGS, AX, CX, DX, SP, SI, R8, R11, R15
@@ -17,7 +18,8 @@ cdef unsigned long long AMD64_SCRATCH, IA32_SCRATCH
 
 cdef class Stepper:
     cdef Clock _clock
-    cdef object _engine, _spaces
+    cdef object _engine
+    cdef Spaces _spaces
     cdef NativeRunner _runner
     cdef bint _amd64
     cdef unsigned long long _mask
@@ -38,4 +40,5 @@ cdef class Stepper:
     cdef tuple _chain(self, Context context, Stop stop)
     cdef _hold(self, Context context, block, int index, bint repeats)
     cdef _report(self, Context context, Fault fault)
+    @cython.locals(page=Page)
     cdef bint _is_code_write(self, Context context, Fault fault) except -1

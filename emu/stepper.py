@@ -356,36 +356,37 @@ class Stepper:
     def _turn_to_code(self, context: Context, fault: Fault) -> bool:
         """Let a page be executed again, if it may and if this instruction is in it."""
         address = fault.address & self._mask
-        entry = self._spaces.lookup(context.space, address)
-        if entry is None or not entry[1] & EXECUTE_RIGHT:
+        page = self._spaces.lookup(context.space, address)
+        if page is None or not page.rights & EXECUTE_RIGHT:
             return False
-        if entry[0] not in self._spaces.data_frames:
+        if page.frame not in self._spaces.data_frames:
             return False
         if address & -PAGE not in self._own_pages(context):
             return False
-        self._spaces.turn(entry[0], to_data=False)
+        self._spaces.turn(page.frame, to_data=False)
         self._engine.forget_code()
         return True
 
     def _is_code_write(self, context: Context, fault: Fault) -> bool:
         wanted = FAULT_PRESENT | FAULT_WRITE
-        entry = self._spaces.lookup(context.space, fault.address & self._mask)
+        if fault.error & wanted != wanted:
+            return False
+        page = self._spaces.lookup(context.space, fault.address & self._mask)
         return (
-            fault.error & wanted == wanted
-            and entry is not None
-            and bool(entry[1] & WRITE_RIGHT)
-            and self._spaces.is_code(entry[0])
+            page is not None
+            and bool(page.rights & WRITE_RIGHT)
+            and self._spaces.is_code(page.frame)
         )
 
     def _writes_own(self, context: Context, fault: Fault) -> bool:
-        entry = self._spaces.lookup(context.space, fault.address & self._mask)
+        written = self._spaces.lookup(context.space, fault.address & self._mask)
         own = (self._spaces.lookup(context.space, page) for page in self._own_pages(context))
-        return any(entry and page and entry[0] == page[0] for page in own)
+        return any(written and page and written.frame == page.frame for page in own)
 
     def _turn_to_data(self, context: Context, fault: Fault) -> None:
-        entry = self._spaces.lookup(context.space, fault.address & self._mask)
-        assert entry is not None
-        self._spaces.turn(entry[0], to_data=True)
+        page = self._spaces.lookup(context.space, fault.address & self._mask)
+        assert page is not None
+        self._spaces.turn(page.frame, to_data=True)
         self._engine.forget_code()
 
     def _own_pages(self, context: Context) -> tuple[int, ...]:
