@@ -2,7 +2,7 @@ from emu.blocks cimport BlockTable
 from emu.engine cimport Cpu
 from emu.spaces cimport Space
 
-cdef int IP, SP
+cdef int IP, SP, AX, SI, DEADLINE, SYSTEM_CALL
 
 
 cdef class Held:

@@ -3,6 +3,7 @@ cimport cython
 from emu.clock cimport Clock
 from emu.context cimport Context
 from emu.engine cimport Cpu, Inside
+from emu.memory cimport Memory
 from emu.native_engine cimport NativeRunner
 from emu.spaces cimport Space, Spaces
 from emu.stepper cimport Stepper
@@ -14,7 +15,8 @@ cdef int CYCLE_SHIFT, TAG, LABEL
 
 cdef class Machine:
     cdef readonly object config
-    cdef readonly object _engine, _memory
+    cdef readonly object _engine
+    cdef readonly Memory _memory
     cdef readonly Spaces _spaces
     cdef bint _amd64
     cdef long long _mappings

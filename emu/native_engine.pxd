@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from emu.blocks cimport BlockTable
+from emu.blocks cimport Block, BlockTable
 from emu.clock cimport Clock
 from emu.engine cimport Cpu, Fault, Inside, Stop
 
@@ -73,7 +73,7 @@ cdef class NativeRunner:
     cdef Start start
     cdef Simple nothing
     cdef BlockTable table
-    cdef object inside
+    cdef Block inside
     cdef tuple charged
     cdef object failure
     cdef int64_t old_exception, error_code, cr2, dr6
@@ -89,5 +89,5 @@ cdef class NativeRunner:
     cdef int begin_step(self, void *handle, int64_t allowed, int64_t now) except -1
     cdef int check(self, int status) except -1
     cdef int other_block(self, uint64_t address, uint32_t size) except -1
-    cdef int go_inside(self, block, uint64_t after, bint repeats) except -1
+    cdef int go_inside(self, Block block, uint64_t after, bint repeats) except -1
     cdef int tell_time(self) except -1

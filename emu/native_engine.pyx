@@ -9,7 +9,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
-from emu.blocks cimport BlockTable
+from emu.blocks cimport Block, BlockTable
 from emu.clock cimport Clock
 from emu.engine cimport Cpu, Fault, Inside, Stop
 
@@ -75,7 +75,7 @@ cdef class Known:
     cdef int64_t ticks, count, margin
     cdef uint64_t after
     cdef tuple charged
-    cdef object inside
+    cdef Block inside
 
     def __init__(self, cover):
         self.cover = cover
@@ -244,6 +244,7 @@ cdef class NativeRunner:
         """Run from the state's ip until something stops it; move the clock; say what."""
         cdef State *s = &self.state
         cdef Map simple = <Map> blocks.simple
+        cdef Block block
         cdef int status
         s.handle = <void *> cpu.handle
         s.words = <uint64_t *> &cpu.words[0]
@@ -263,7 +264,9 @@ cdef class NativeRunner:
             block = resume.block
             s.current = block.start
             self.charged = (block,)
-            self.go_inside(block, block.start + block.offsets[resume.index], resume.repeats)
+            self.go_inside(
+                block, block.start + <uint64_t> block.offsets[resume.index], resume.repeats
+            )
         status = self.start(s.handle, s.words[ip], 0, 0, 0)
         if status or self.failure is not None:
             self.check(status)
@@ -404,7 +407,7 @@ cdef class NativeRunner:
             self.charged = self.charged + cover.charged
         return self.go_inside(cover.inside, cover.after, cover.repeats)
 
-    cdef int go_inside(self, block, uint64_t after, bint repeats) except -1:
+    cdef int go_inside(self, Block block, uint64_t after, bint repeats) except -1:
         cdef State *s = &self.state
         self.inside = block
         expect(s, after)

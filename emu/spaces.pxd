@@ -1,6 +1,7 @@
 cimport cython
 
 from emu.blocks cimport BlockTable
+from emu.memory cimport Memory
 from emu.paging cimport PageTables
 
 cdef unsigned long long ACCESSED, DIRTY, FLAGS, NO_EXECUTE, PRESENT, USER, WRITABLE
@@ -26,7 +27,8 @@ cdef class Page:
 
 cdef class Spaces:
     cdef readonly PageTables tables
-    cdef object _memory, _decoder
+    cdef object _decoder
+    cdef Memory _memory
     cdef dict _all, _shown, _executable, _fixed
     cdef public object clock
     cdef public bint clock_is_code

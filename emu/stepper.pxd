@@ -1,6 +1,6 @@
 cimport cython
 
-from emu.blocks cimport BlockTable
+from emu.blocks cimport Block, BlockTable
 from emu.clock cimport Clock
 from emu.context cimport Context, Held
 from emu.engine cimport Cpu, Fault, Inside, Stop
@@ -26,19 +26,30 @@ cdef class Stepper:
 
     @cython.locals(cpu=Cpu)
     cpdef int called(self, Context context) except -1
-    @cython.locals(held=Held, index=cython.int)
+    @cython.locals(held=Held, block=Block, index=cython.int, repeats=cython.bint)
     cpdef Inside resume(self, Context context)
     @cython.locals(stop=Stop)
     cpdef settle(self, Context context)
     @cython.locals(stop=Stop)
     cpdef bint learn(self, Context context) except -1
     cpdef walk(self, Context context, long long limit)
-    @cython.locals(cpu=Cpu, stop=Stop, fault=Fault)
+    @cython.locals(
+        cpu=Cpu,
+        stop=Stop,
+        fault=Fault,
+        ip=cython.ulonglong,
+        chain=tuple,
+        place=Py_ssize_t,
+        block=Block,
+        later=Block,
+        index=cython.int,
+    )
     cpdef raised(self, Context context, long long limit)
     cpdef int step(self, Context context, long long limit) except -1
 
+    @cython.locals(block=Block)
     cdef tuple _chain(self, Context context, Stop stop)
-    cdef _hold(self, Context context, block, int index, bint repeats)
+    cdef _hold(self, Context context, Block block, int index, bint repeats)
     cdef _report(self, Context context, Fault fault)
     @cython.locals(page=Page)
     cdef bint _is_code_write(self, Context context, Fault fault) except -1

@@ -103,8 +103,8 @@ class Stepper:
         if block is None or (index := block.index_of(held.ip)) == NOWHERE:
             return None
         self._clock.instructions += block.count - index
-        at_repeat = block.end is End.REPEAT and index == block.count - 1
-        return Inside(block, index, held.repeats and at_repeat)
+        repeats = held.repeats and block.end is End.REPEAT and index == block.count - 1
+        return Inside(block, index, repeats)
 
     def settle(self, context: Context) -> None:
         """Account for a stop between two translations."""
@@ -225,13 +225,13 @@ class Stepper:
 
     def _report(self, context: Context, fault: Fault) -> int:
         self._clock.ticks += TRAP_TICKS
-        if fault.vector in _AFTER:
-            context.held = None
         if fault.vector == PAGE_VECTOR:
             context.address = fault.address & self._mask
             context.error = fault.error
             context.vector = PAGE_VECTOR
             return PAGE_FAULT
+        if fault.vector in _AFTER:
+            context.held = None
         context.vector = fault.vector
         context.error = fault.error if fault.vector in WITH_ERROR_CODE else 0
         return EXCEPTION

@@ -11,7 +11,7 @@ handler blocks for ever at its first exception.
 
 from kernel import abi, frame
 from kernel.abi import (
-    ARCHES,
+    AMD64,
     BDR_ACCEPT_FPU,
     CALL,
     FAULT_BITS,
@@ -46,17 +46,8 @@ from kernel.port import FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, LABEL, SELECTOR
 from kernel.state import Kernel
 from kernel.utcb import BDR, BR, ERROR, MR
 
-# The tags of the kernel's messages.
-_PAGE_FAULT_TAGS = {
-    arch.name: abi.encode_tag(Protocol.PAGE_FAULT, words=2, bits=arch.bits)
-    for arch in ARCHES.values()
-}
-_EXCEPTION_TAGS = {
-    arch.name: abi.encode_tag(
-        Protocol.EXCEPTION, words=frame.words(arch), flags=TAG_TRANSFER_FPU, bits=arch.bits
-    )
-    for arch in ARCHES.values()
-}
+# The tag of a page fault's message, of the longer word.
+_PAGE_FAULT_TAG = abi.encode_tag(Protocol.PAGE_FAULT, words=2, bits=AMD64.bits)
 
 _NOT_EXISTENT = int(IpcError.NOT_EXISTENT)
 _PAGE_FAULT_VECTOR = 14
@@ -106,7 +97,7 @@ def page_fault(kernel: Kernel, thread: Thread) -> None:
         what |= SENT_FETCH
     message.store(MR, address & ~FAULT_BITS | what)
     message.store(MR + 1, context.ip)
-    _call(kernel, thread, cap, _PAGE_FAULT_TAGS[kernel.arch.name])
+    _call(kernel, thread, cap, _PAGE_FAULT_TAG & kernel.mask)
 
 
 def exception(kernel: Kernel, thread: Thread) -> None:
@@ -136,7 +127,11 @@ def exception(kernel: Kernel, thread: Thread) -> None:
     thread.fault = IN_EXCEPTION
     message = thread.utcb
     thread.saved = message.load(BDR), message.load(BR), message.load(BR + 1)
-    _call(kernel, thread, cap, _EXCEPTION_TAGS[kernel.arch.name])
+    arch = kernel.arch
+    tag = abi.encode_tag(
+        Protocol.EXCEPTION, words=frame.words(arch), flags=TAG_TRANSFER_FPU, bits=arch.bits
+    )
+    _call(kernel, thread, cap, tag)
 
 
 def intercept(kernel: Kernel, thread: Thread) -> bool:
