@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from emu.cost import block_cost, repetition_cost
-from emu.decode import LONGEST, End, Raise, Shape, decode, lengths_for
+from emu.decode import LONGEST, End, Shape, decode, lengths_for
 from emu.memory import PAGE
 
 NOWHERE = -1  # no address

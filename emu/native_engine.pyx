@@ -278,7 +278,7 @@ cdef class NativeRunner:
         """Tell where the last `execute` stopped."""
         cdef State *s = &self.state
         cdef tuple chain = self.charged
-        if s.current == nowhere or not chain or chain[0].start != s.current:
+        if s.current == nowhere or not chain or (<Block> chain[0]).start != s.current:
             chain = ()
         return Stop(
             NOWHERE if s.current == nowhere else s.current,

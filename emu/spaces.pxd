@@ -54,7 +54,7 @@ cdef class Spaces:
     cpdef bint is_code(self, frame) except -1
     cpdef Page lookup(self, Space space, unsigned long long address)
     @cython.locals(page=Page)
-    cpdef translate(self, Space space, unsigned long long address)
+    cpdef translate(self, Space space, address)
     @cython.locals(page=Page)
     cpdef forget_code(self, frame)
 

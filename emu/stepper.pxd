@@ -7,13 +7,14 @@ from emu.engine cimport Cpu, Fault, Inside, Stop
 from emu.native_engine cimport NativeRunner
 from emu.spaces cimport Page, Spaces
 
-cdef int CALLED, RAISED
+cdef int CALLED, RAISED, NOWHERE
 cdef int IP, FLAGS, AX, CX, DX, SP, SI, R8, R11, R15
 cdef int TAG, SELECTOR, LABEL, TIMEOUT
 cdef int DEADLINE, DEBUG, EXCEPTION, PAGE_FAULT, STEPPED, SYSTEM_CALL
 cdef int FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, INVALID_OPCODE, PAGE_VECTOR
 cdef long long TRAP_TICKS
-cdef unsigned long long AMD64_SCRATCH, IA32_SCRATCH
+cdef int EXECUTE_RIGHT, WRITE_RIGHT
+cdef unsigned long long AMD64_SCRATCH, IA32_SCRATCH, _TIMEOUTS
 
 
 cdef class Stepper:

@@ -55,6 +55,8 @@ from emu.traps import PAGE as PAGE_VECTOR
 
 TRAP_FLAG = 0x100
 
+_TIMEOUTS = 0xFFFF_FFFF  # of r8
+
 _RDTSCP = b"\x0f\x01\xf9"
 _CALL = -2  # in place of a vector: the instruction was a system call
 _AFTER = frozenset((DEBUG, BREAKPOINT, OVERFLOW))  # exceptions raised behind the instruction
@@ -83,7 +85,7 @@ class Stepper:
         context.registers[SELECTOR] = cpu.words[DX]
         context.registers[LABEL] = cpu.words[SI]
         if self._amd64:
-            context.registers[TIMEOUT] = cpu.words[R8] & 0xFFFF_FFFF
+            context.registers[TIMEOUT] = cpu.words[R8] & _TIMEOUTS
             cpu.words[CX] = cpu.words[IP]
             cpu.words[R11] = cpu.words[FLAGS]
             cpu.words[R15] = AMD64_SCRATCH

@@ -98,7 +98,7 @@ class Area:
     def __init__(self, first: int, order: int) -> None:
         self.first = first
         self.order = order
-        self.size = 1 << order
+        self.size = 1 << order  # of the argument, whose type is Python's: C's 1 has 32 bits
 
 
 class Placement:

@@ -29,6 +29,7 @@ cpdef bury(Kernel kernel, Thread thread)
 
 @cython.locals(task=Task, other=Thread)
 cpdef drop_reply(Thread caller)
+@cython.locals(caller=Thread)
 cpdef Thread take_reply(Thread thread, int slot)
 cpdef cancel_timeout(Kernel kernel, Thread thread)
 @cython.locals(slot=cython.int)

@@ -36,7 +36,7 @@ cpdef int copy_items(Kernel kernel, Thread sender, Thread receiver) except -1
 @cython.locals(head=cython.ulonglong, window=Flexpage)
 cpdef Buffer buffer_at(Utcb message, int index)
 
-@cython.locals(area=Area, room=Area)
+@cython.locals(area=Area, room=Area, grant=cython.bint)
 cpdef int map_flexpage(
     Kernel kernel,
     Task source,
