@@ -5,7 +5,6 @@ one `GuestError` with the path of its key.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
@@ -13,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from guest.errors import GuestError
-from guest.files import read_file
 from guest.table import MAX_ITEMS, Table, check_known, did_you_mean, expected, quote
+from guest.toml import read_toml
 from kernel import abi
 from kernel.abi import ARCHES, Arch, Rights
 
@@ -34,9 +33,6 @@ DEFAULT_RAM = 64 << 20
 DEFAULT_STACK = 16 << 10
 
 _FILE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-# tomllib needs time quadratic in the parts of a dotted key.
-_LONG_KEY = re.compile(r"^[ \t]*\[{0,2}(?:[^\s.=#]*[ \t]*\.[ \t]*){100}", re.MULTILINE)
-_LINE = re.compile(r" ?\(at (?:line (\d+), column \d+|end of document)\)$")
 _INITIAL = {
     abi.CAP_TASK: "the task",
     abi.CAP_FACTORY: "the factory",
@@ -228,28 +224,8 @@ def find_scenario(where: str | Path) -> Path:
 def load_scenario(where: str | Path, *, arch: str | None = None) -> Scenario:
     """Read and check a scenario; `arch` chooses among its architectures, the first if None."""
     path = find_scenario(where)
-    file = str(path)
-    try:
-        text = read_file(path, limit=MAX_FILE, what="scenario").decode()
-        if match := _LONG_KEY.search(text):
-            line = text.count("\n", 0, match.start()) + 1
-            raise GuestError("not TOML: a key of too many parts", file=file, line=line)
-        content = tomllib.loads(text)
-    except UnicodeDecodeError:
-        raise GuestError("this scenario is not UTF-8", file=file) from None
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        match = _LINE.search(message)
-        line = int(match[1]) if match and match[1] else text.count("\n") + 1
-        message = _LINE.sub("", message)
-        raise GuestError(
-            f"not TOML: {message[:1].lower()}{message[1:]}", file=file, line=line
-        ) from None
-    except RecursionError:
-        raise GuestError("not TOML: nested too deeply", file=file) from None
-    except ValueError as error:  # an integer of too many digits, an impossible date
-        raise GuestError(f"not TOML: {str(error)[:100].lower()}", file=file) from None
-    return _scenario(Table(file, "", content), path, text, arch)
+    text, content = read_toml(path, limit=MAX_FILE, what="scenario")
+    return _scenario(Table(str(path), "", content), path, text, arch)
 
 
 @dataclass(frozen=True, slots=True)
