@@ -1,7 +1,9 @@
 """A run: a scenario booted, run to its end, and what came of it."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from guest.image import Image, resolve
@@ -11,8 +13,10 @@ from kernel.kernel import end, run
 from lab.expect import check
 from lab.names import Names
 from lab.recorder import RunRecorder
-from lab.replay.system import System, boot, identify, load_programs
+from lab.replay.system import CPU_KHZ, System, boot, identify, load_programs
 from lab.result import Run
+from lab.trace.head import Ending, describe_run
+from lab.trace.writer import TraceWriter
 
 STEPS = 100  # times that progress is reported in a run that uses its whole budget
 
@@ -28,10 +32,12 @@ def run_scenario(
     cycles: int | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
+    trace: TraceWriter | None = None,
 ) -> Run:
     """Run a scenario, given as itself, a path or the name of one that ships, to its end.
 
-    `cycles` replaces its budget; `listener` is shown every event as it happens.
+    `cycles` replaces its budget; `listener` is shown every event as it happens; the run is
+    recorded to `trace`, which is complete then.
     Raises GuestError if scenario or programs are not right.
     """
     if not isinstance(scenario, Scenario):
@@ -43,11 +49,50 @@ def run_scenario(
     recorder.names = system.names
     if listener is not None:
         recorder.listener = partial(listener, system.names)
+    budget = scenario.cycles if cycles is None else cycles
     try:
-        outcome = _run(system, scenario.cycles if cycles is None else cycles, progress)
-        return _report(system, recorder, outcome, places)
+        if trace is not None:
+            _begin_trace(trace, system, recorder, budget)
+        outcome = _run(system, budget, progress)
+        done = _report(system, recorder, outcome, places)
     finally:
         system.close()
+    if trace is not None:
+        _finish_trace(trace, recorder, done)
+    return done
+
+
+def _begin_trace(
+    trace: TraceWriter, system: System, recorder: RunRecorder, budget: int
+) -> None:
+    head = describe_run(
+        system.scenario,
+        system.images,
+        system.names,
+        recorder.identity,
+        budget=budget,
+        cpu_khz=CPU_KHZ,
+        versions=tuple((name, version(name)) for name in ("l4lab", "unicorn")),
+    )
+    trace.begin(head)
+    recorder.sink = trace
+
+
+def _finish_trace(trace: TraceWriter, recorder: RunRecorder, done: Run) -> None:
+    recorder.flush()
+    ending = Ending(
+        outcome=done.outcome,
+        engine=done.engine,
+        events=trace.events,
+        cycles=done.cycles,
+        instructions=done.instructions,
+        messages=done.messages,
+        invocations=done.invocations,
+        trace_hash=done.trace_hash,
+    )
+    # A run has findings if a checker watched it.
+    findings = [asdict(finding) for finding in getattr(done, "findings", ())]
+    trace.finish(ending, findings)
 
 
 def _run(system: System, budget: int, progress: Progress | None) -> Outcome:
