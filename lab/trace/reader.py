@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn
 
 from guest.errors import GuestError
 from guest.scenario import Scenario, restore_scenario
-from kernel.events import Created, Event, Named, Outcome
+from kernel.events import Created, Event, Items, Named, Outcome, Transfer
 from lab.names import Names
 from lab.trace.format import CHUNK, KINDS
 from lab.trace.head import Ending, Head
@@ -27,6 +27,7 @@ from lab.trace.opening import check_file, open_database, read_findings, read_hea
 from lab.trace.program import inflate
 from lab.trace.records import concerns, event_at, kind_at, sets_of, starts_of
 from lab.trace.schema import DIGEST_LENGTH, LARGEST_CHUNK, from_signed
+from lab.trace.words import KINDS_TO_READ, Raw, Word, words_at
 
 _CACHED = 4  # chunks
 _NAMING = 1 << KINDS[Named] | 1 << KINDS[Created]
@@ -176,29 +177,37 @@ class Trace:
                     continue
                 yield Stamped(chunk.first + at, self._decode(chunk, records, at))
 
-    def backwards(self, end: int, *, concerning: int | None, kinds: int) -> Iterator[Stamped]:
-        """Give the events before `end`, the last first.
-
-        Of the kinds, those that concern the object; a set of kinds is of any.
-        """
-        for number in range(self._chunk_of(end - 1) if end > 0 else -1, -1, -1):
-            chunk = self.chunks[number]
-            if not chunk.kinds & kinds:
-                continue
-            if concerning is not None and not chunk.objects & 1 << (concerning & 63):
-                continue
-            records = self._records(chunk)
-            words, starts = records.words, records.starts
-            for at in range(min(end - chunk.first, len(starts)) - 1, -1, -1):
-                start = starts[at]
-                if kinds >> kind_at(words, start) & 1 and (
-                    concerning is None or concerns(words, start, concerning)
-                ):
-                    yield Stamped(chunk.first + at, self._decode(chunk, records, at))
+    def utcb(self, thread: int, sequence: int) -> tuple[Word, ...]:
+        """Give what is known of a thread's UTCB when event `sequence` has happened."""
+        event = self.event(sequence)
+        if isinstance(event, Transfer) and sequence + 1 < len(self):
+            # Its items are an event of their own, but there already.
+            sequence += isinstance(self.event(sequence + 1), Items)
+        return words_at(
+            self._backwards(sequence + 1, concerning=thread, kinds=KINDS_TO_READ),
+            self.event,
+            thread=thread,
+            position=event.position,
+            is_first=thread in self.head.threads,
+            word=self.head.arch.word,
+        )
 
     def records(self, chunk: Chunk) -> bytes:
         """Give all records of a chunk, as they were recorded."""
         return self._load(chunk)
+
+    def _backwards(self, end: int, *, concerning: int, kinds: int) -> Iterator[Raw]:
+        # The records before event `end`, the last first.
+        for chunk in reversed(self.chunks[: self._chunk_of(end - 1) + 1]):
+            if not (chunk.kinds & kinds and chunk.objects >> (concerning & 63) & 1):
+                continue
+            found = self._records(chunk)
+            for at in range(min(end - chunk.first, len(found.starts)) - 1, -1, -1):
+                start = found.starts[at]
+                if kinds >> kind_at(found.words, start) & 1 and concerns(
+                    found.words, start, concerning
+                ):
+                    yield Raw(chunk.first + at, found.words, start)
 
     def _chunk_of(self, sequence: int) -> int:
         return bisect_right(self.chunks, sequence, key=attrgetter("first")) - 1

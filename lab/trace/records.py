@@ -50,6 +50,11 @@ def kind_at(words: Sequence[int], at: int) -> int:
     return words[at] & _KIND
 
 
+def size_at(words: Sequence[int], at: int) -> int:
+    """Give the words of the record that begins at word `at`."""
+    return words[at] >> KIND_BITS
+
+
 def concerns(words: Sequence[int], at: int, number: int) -> bool:
     """Answer whether the record that begins at word `at` concerns an object."""
     return any(words[at + party] == number for party in PARTIES[words[at] & _KIND])
@@ -68,7 +73,7 @@ def sets_of(words: Sequence[int], starts: Sequence[int]) -> tuple[int, int]:
 
 def event_at(words: Sequence[int], at: int, word: int) -> Event:
     """Decode the record that begins at word `at`."""
-    event = decode(words[at : at + (words[at] >> KIND_BITS)], word)
+    event = decode(words[at : at + size_at(words, at)], word)
     for party in PARTIES[words[at] & _KIND]:
         if words[at + party] >= _LARGEST_NUMBER:
             raise ValueError(f"no object has the number {words[at + party]:#x}")

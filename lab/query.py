@@ -1,0 +1,66 @@
+"""What can be asked about a run, whoever knows it: a stored trace, or one that is re-executed.
+
+A trace that is stored answers what it cannot know with NOT_STORED, which a view renders
+greyed.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from kernel.events import Event, Transfer
+from lab.names import Names
+from lab.trace.format import TRANSFER
+from lab.trace.head import Head
+from lab.trace.mark import Mark
+from lab.trace.reader import Stamped
+from lab.trace.words import Word
+
+NOT_STORED = "not available without re-execution"
+
+
+class History(Protocol):
+    """A run that is over, event by event; events are numbered from 0."""
+
+    @property
+    def head(self) -> Head:
+        """Which run it is."""
+
+    def __len__(self) -> int:
+        """Give the number of events that are known."""
+
+    def find(self, mark: Mark) -> int:
+        """Give the number of the first event at or after a mark; behind the last if none is."""
+
+    def event(self, sequence: int) -> Event:
+        """Give an event by its number."""
+
+    def events(
+        self,
+        first: int = 0,
+        end: int | None = None,
+        *,
+        concerning: int | None = None,
+        kinds: int | None = None,
+    ) -> Iterator[Stamped]:
+        """Give the events from `first` to before `end` that concern an object, in order.
+
+        `kinds` is a set with a bit for every kind of record.
+        """
+
+    def threads(self) -> tuple[int, ...]:
+        """Give the numbers of all threads, in the order in which they were made."""
+
+    def names(self, before: int | None = None) -> Names:
+        """Give the names that hold before event `before`, by default those of the end."""
+
+    def utcb(self, thread: int, sequence: int) -> tuple[Word, ...]:
+        """Give what is known of a thread's UTCB when event `sequence` has happened."""
+
+
+def messages(
+    history: History, first: int = 0, end: int | None = None, *, concerning: int | None = None
+) -> Iterator[tuple[int, Transfer]]:
+    """Give the messages that reached a thread, in order, with the numbers of their events."""
+    for stamped in history.events(first, end, concerning=concerning, kinds=1 << TRANSFER):
+        assert isinstance(stamped.event, Transfer)
+        yield stamped.sequence, stamped.event
