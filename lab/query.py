@@ -7,12 +7,14 @@ greyed.
 from collections.abc import Iterator
 from typing import Protocol
 
+from guest.errors import GuestError
+from guest.table import did_you_mean
 from kernel.events import Event, Transfer
 from lab.names import Names
 from lab.trace.format import TRANSFER
 from lab.trace.head import Head
 from lab.trace.mark import Mark
-from lab.trace.reader import Stamped
+from lab.trace.reader import NAMING, Stamped
 from lab.trace.words import Word
 
 NOT_STORED = "not available without re-execution"
@@ -64,3 +66,42 @@ def messages(
     for stamped in history.events(first, end, concerning=concerning, kinds=1 << TRANSFER):
         assert isinstance(stamped.event, Transfer)
         yield stamped.sequence, stamped.event
+
+
+def named(
+    history: History,
+    first: int = 0,
+    end: int | None = None,
+    *,
+    concerning: int | None = None,
+    kinds: int | None = None,
+) -> Iterator[tuple[Stamped, Names]]:
+    """Give events as `History.events` does, each with the names that hold when it happens.
+
+    The names are one object, which changes.
+    """
+    names = history.names(before=first)
+    namings = history.events(first, end, kinds=NAMING)
+    coming = next(namings, None)
+    for stamped in history.events(first, end, concerning=concerning, kinds=kinds):
+        while coming is not None and coming.sequence <= stamped.sequence:
+            names.note(coming.event)
+            coming = next(namings, None)
+        yield stamped, names
+
+
+def find_thread(history: History, text: str, *, option: str) -> int:
+    """Give the number of the thread that a user named; GuestError if there is none.
+
+    `option` is where the name was given.
+    """
+    names = history.names()
+    called = {names.of(number): number for number in history.threads()}
+    if text in called:
+        return called[text]
+    number = text.removeprefix("#")
+    if number in {str(known) for known in called.values()}:
+        return int(number)
+    hint = did_you_mean(text, list(called))
+    known = ", ".join(list(called)[:8]) + (", ..." if len(called) > 8 else "")
+    raise GuestError(f"no thread {text[:40]!r}{hint}: there are {known}", file=option)

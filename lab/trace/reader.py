@@ -29,8 +29,9 @@ from lab.trace.records import concerns, event_at, kind_at, sets_of, starts_of
 from lab.trace.schema import DIGEST_LENGTH, LARGEST_CHUNK, from_signed
 from lab.trace.words import KINDS_TO_READ, Raw, Word, words_at
 
+NAMING = 1 << KINDS[Named] | 1 << KINDS[Created]  # kinds of events that tell names
+
 _CACHED = 4  # chunks
-_NAMING = 1 << KINDS[Named] | 1 << KINDS[Created]
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
 _OUTCOMES = frozenset(outcome.name.lower() for outcome in Outcome)
 _CHUNK_COLUMNS = (
@@ -113,7 +114,7 @@ class Trace:
     def names(self, before: int | None = None) -> Names:
         """Give the names that hold before event `before`, by default those of the end."""
         names = self.head.names()
-        for stamped in self.events(0, before, kinds=_NAMING):
+        for stamped in self.events(0, before, kinds=NAMING):
             names.note(stamped.event)
         return names
 
