@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from guest.errors import GuestError
 from kernel.kernel import end, run
 from lab.recorder import RunRecorder
 from lab.replay.system import System, boot, identify
+from lab.trace.opening import damaged
 from lab.trace.reader import Trace
 from lab.trace.records import event_at, size_at, starts_of
 from lab.trace.repetition import Difference, Repetition
@@ -22,10 +22,7 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
     scenario = trace.scenario()
     images = trace.head.images
     if list(images) != [task.name for task in scenario.tasks]:
-        raise GuestError(
-            "this trace is damaged: its programs are not those of its scenario",
-            file=str(trace.path),
-        )
+        raise damaged(trace.path, "its programs are not those of its scenario")
     ours = identify(scenario, images)
     comparison = _Comparison(trace, is_same_run=ours == trace.head.identity())
     recorder = RunRecorder(ours)
@@ -117,11 +114,8 @@ class _Comparison:
     def _compare(self, recorded: bytes, repeated: bytes) -> None:
         if recorded == repeated:
             if self.is_same_run:
-                raise GuestError(
-                    f"this trace is damaged: chunk {self.chunks}: its hash is not that of "
-                    "its events",
-                    file=str(self.trace.path),
-                )
+                what = f"chunk {self.chunks}: its hash is not that of its events"
+                raise damaged(self.trace.path, what)
             return
         old, new = (memoryview(data).cast("Q").tolist() for data in (recorded, repeated))
         starts = starts_of(new)

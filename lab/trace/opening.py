@@ -35,6 +35,12 @@ _STEPS_BETWEEN = 100_000
 _NAME = re.compile(r"[^/]{1,255}")
 
 
+def damaged(path: Path, what: object) -> GuestError:
+    """Make the error of a trace that is not as it should be: one line, whatever is in it."""
+    text = printable(" ".join(str(what).split())[:200])
+    return GuestError(f"this trace is damaged: {text}", file=str(path))
+
+
 def check_file(path: Path) -> None:
     """Refuse what is no SQLite database, before SQLite sees it."""
     try:
@@ -77,7 +83,7 @@ def open_database(path: Path) -> sqlite3.Connection:
             raise ValueError("its tables are not those of a trace")
         (answer,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if answer != "ok":
-            raise ValueError(f"{str(answer)[:100]}")
+            raise ValueError(answer)
         _check_trace_version(database, path)
         database.set_progress_handler(None, 0)
     except (ValueError, TypeError, OSError, sqlite3.Error) as error:
@@ -85,7 +91,7 @@ def open_database(path: Path) -> sqlite3.Connection:
             database.close()
         if "locked" in str(error):
             raise GuestError("this trace is still being written", file=str(path)) from None
-        raise GuestError(f"this trace is damaged: {error}", file=str(path)) from None
+        raise damaged(path, error) from None
     except GuestError:
         if database is not None:
             database.close()

@@ -23,7 +23,7 @@ from lab.names import Names
 from lab.trace.format import CHUNK, KINDS
 from lab.trace.head import Ending, Head
 from lab.trace.mark import Clock, Mark
-from lab.trace.opening import check_file, open_database, read_findings, read_head
+from lab.trace.opening import check_file, damaged, open_database, read_findings, read_head
 from lab.trace.program import inflate
 from lab.trace.records import concerns, event_at, kind_at, sets_of, starts_of
 from lab.trace.schema import DIGEST_LENGTH, LARGEST_CHUNK, from_signed
@@ -269,7 +269,7 @@ class Trace:
         return _Records(words, starts)
 
     def _fail(self, what: str) -> NoReturn:
-        raise GuestError(f"this trace is damaged: {what}", file=str(self.path))
+        raise damaged(self.path, what)
 
 
 def open_trace(path: Path) -> Trace:
@@ -282,12 +282,9 @@ def open_trace(path: Path) -> Trace:
         truncated = _read_truncated(database, chunks)
         ending = _read_ending(database, chunks, truncated)
         findings = read_findings(database)
-    except (ValueError, sqlite3.Error) as error:
+    except (GuestError, ValueError, sqlite3.Error) as error:
         database.close()
-        raise GuestError(f"this trace is damaged: {error}", file=str(path)) from None
-    except GuestError as error:
-        database.close()
-        raise GuestError(f"this trace is damaged: {error}", file=str(path)) from None
+        raise damaged(path, error) from None
     return Trace(path, head, chunks, ending, truncated, findings, database)
 
 
