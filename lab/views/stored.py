@@ -93,8 +93,8 @@ def render_repetition(trace: Trace, done: Repetition) -> Iterator[Text]:
     yield from render_state(trace)
     if done.difference is None:
         yield Text("ok", style="bold green").append(
-            f"  {done.events:,} events are as recorded, in {done.chunks:,} chunks; "
-            f"trace {done.trace_hash}",
+            f"  {done.events:,} events are as recorded, in {done.chunks:,} "
+            f"{'chunk' if done.chunks == 1 else 'chunks'}; trace {done.trace_hash}",
             style="not bold default",
         )
         return
