@@ -270,7 +270,6 @@ def show(
         )
         if as_json:
             _print_events_as_json(opened, events, limit)
-            return
         print_line = _line_printer()
         for line in stored.render_summary(opened):
             print_line(line)
@@ -319,7 +318,6 @@ def query(
         )
         if as_json:
             _print_events_as_json(opened, events, limit)
-            return
         print_line = _line_printer()
         for line in stored.render_state(opened):
             print_line(line)
@@ -500,20 +498,27 @@ def _range(opened: Any, first: Any, last: Any) -> tuple[int, int]:
     return begin, end
 
 
-def _print_events_as_json(opened: Any, events: Any, limit: int | None) -> None:
-    # One object, but written as the events come.
+def _print_events_as_json(opened: Any, events: Any, limit: int | None) -> NoReturn:
+    # One object, but written as the events come; also where the trace turns out damaged.
+    from guest.errors import GuestError
     from lab.views import result, stored
 
     head = {"schema": result.SCHEMA, "trace": stored.as_json(opened)}
     click.echo(json.dumps(head)[:-1] + ', "events": [', nl=False)
-    following = None
-    for shown, (stamped, names) in enumerate(events):
-        if shown == limit:
-            following = stamped.sequence
-            break
-        value = json.dumps(stored.stamped_as_json(stamped, names))
-        click.echo((", " if shown else "") + value, nl=False)
-    click.echo(f'], "next": {json.dumps(following)}}}')
+    tail: dict[str, Any] = {"next": None}
+    code = HOLDS
+    try:
+        for shown, (stamped, names) in enumerate(events):
+            if shown == limit:
+                tail["next"] = stamped.sequence
+                break
+            value = json.dumps(stored.stamped_as_json(stamped, names))
+            click.echo((", " if shown else "") + value, nl=False)
+    except GuestError as error:
+        tail["error"] = result.error_as_json(error.message, file=error.file)["error"]
+        code = WRONG_INPUT
+    click.echo("], " + json.dumps(tail)[1:])
+    sys.exit(code)
 
 
 def _exit_code(done: Any) -> int:

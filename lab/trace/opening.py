@@ -16,7 +16,7 @@ from kernel.abi import ARCHES
 from lab.trace.format import TRACE_VERSION
 from lab.trace.head import Head, seal
 from lab.trace.journal import is_unfinished
-from lab.trace.program import Row, decode_program, printable
+from lab.trace.program import Row, check_size, decode_program, printable
 from lab.trace.schema import (
     APPLICATION_ID,
     FILE_VERSION,
@@ -116,9 +116,11 @@ def read_head(database: sqlite3.Connection) -> Head:
         raise ValueError("its head makes no sense")
     if budget <= 0 or cpu_khz <= 0:
         raise ValueError("a run without time")
-    images = [decode_program(Row(*row[1:]), arch) for row in programs]
-    if [row[0] for row in programs] != list(range(len(images))):
+    if [row[0] for row in programs] != list(range(len(programs))):
         raise ValueError("its programs are not numbered")
+    packed = [Row(*row[1:]) for row in programs]
+    check_size(packed)
+    images = [decode_program(row, arch) for row in packed]
     return Head(
         scenario_name=name,
         scenario=text,

@@ -9,20 +9,21 @@ import hashlib
 import json
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from guest.elf import parse_segments
 from guest.image import Image, Line, Segment, Symbol, check_segments, digest_of
 from kernel.abi import Arch, Page
-from lab.trace.schema import LARGEST_DEBUG, LARGEST_IMAGE
+from lab.trace.schema import LARGEST_DEBUG, LARGEST_IMAGE, LARGEST_PROGRAMS
 
 _ELF, _SEGMENTS = "elf", "segments"
 _SEGMENT = struct.Struct("<QQQQ")  # address, bytes of data, size, rights
 _RIGHTS = int(Page.R | Page.W | Page.X)
 _LEVEL = 6  # it is done once
 _WORD = (1 << 64) - 1
+_PIECE = 1 << 20
 
 _Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | int | float | bool | None"
 
@@ -100,11 +101,41 @@ def inflate(data: bytes, limit: int) -> bytes:
     return found
 
 
+def check_size(rows: Iterable[Row]) -> None:
+    """Refuse programs that are too large when they are inflated, each or together.
+
+    Needs no memory for it.
+    """
+    room = LARGEST_PROGRAMS
+    for row in rows:
+        for data, limit in ((row.data, LARGEST_IMAGE), (row.debug, LARGEST_DEBUG)):
+            limit = min(limit, room)
+            size = _measure(data, limit)
+            if size > limit:
+                raise ValueError(f"a program is too large for a trace: over {limit} bytes")
+            room -= size
+
+
 def printable(text: str) -> str:
     """Escape what could steer a terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _measure(data: bytes, limit: int) -> int:
+    machine = zlib.decompressobj()
+    size = 0
+    try:
+        while size <= limit and not machine.eof:
+            found = machine.decompress(data, _PIECE)
+            if not found and not machine.unconsumed_tail:
+                break
+            size += len(found)
+            data = machine.unconsumed_tail
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    return size
 
 
 def _decode_segments(data: bytes) -> tuple[Segment, ...]:

@@ -14,9 +14,10 @@ PAGE_SIZE = 4 << 10
 
 LONGEST_RECORD = 1 << 9  # words; no event has more
 LARGEST_CHUNK = 16 << 20  # bytes, inflated
-LARGEST_BLOB = 80 << 20  # stored: more than the largest image
+LARGEST_BLOB = 160 << 20  # stored, in a row: more than the largest program takes
 LARGEST_IMAGE = 300 << 20  # inflated
-LARGEST_DEBUG = 256 << 20  # inflated
+LARGEST_DEBUG = 64 << 20  # inflated
+LARGEST_PROGRAMS = 512 << 20  # all of both
 DIGEST_LENGTH = 2 * HASH_SIZE  # of a trace hash, as text
 
 TABLES = {

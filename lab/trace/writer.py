@@ -19,11 +19,10 @@ from guest.errors import GuestError
 from lab.trace.format import TRACE_VERSION
 from lab.trace.head import Ending, Head, seal
 from lab.trace.journal import is_unfinished, journal_of
-from lab.trace.program import encode_program
+from lab.trace.program import Row, check_size, encode_program
 from lab.trace.schema import (
     APPLICATION_ID,
     FILE_VERSION,
-    LARGEST_BLOB,
     LARGEST_CHUNK,
     PAGE_SIZE,
     TABLES,
@@ -79,16 +78,19 @@ class TraceWriter:
     def begin(self, head: Head) -> None:
         """Write down which run it is; comes once, before any record.
 
-        A run with one program larger than can be stored is refused.
+        A run with programs larger than can be stored is refused.
         """
         numbers: dict[int, int] = {}  # of programs, by the identity of their images
-        programs: list[tuple[int | str | bytes, ...]] = []
+        packed: list[Row] = []
         for image in (*head.images.values(), *head.threads.values()):
             if id(image) not in numbers:
-                numbers[id(image)] = len(programs)
-                programs.append((len(programs), *encode_program(image)))
-        if any(isinstance(x, bytes) and len(x) > LARGEST_BLOB for row in programs for x in row):
-            self._fail(ValueError("a program is too large for a trace"))
+                numbers[id(image)] = len(packed)
+                packed.append(encode_program(image))
+        try:
+            check_size(packed)
+        except ValueError as error:
+            self._fail(error)
+        programs = [(k, *row) for k, row in enumerate(packed)]
         values = (
             TRACE_VERSION,
             json.dumps(head.versions),

@@ -215,8 +215,13 @@ DAMAGE: dict[str, tuple[str, tuple[object, ...], str]] = {
         "not what its digest says",
     ),
     "an entry elsewhere": ("UPDATE program SET entry = 0", (), "not what its digest says"),
-    "a program that is a bomb": ("UPDATE program SET data = ?", (BOMB,), "over "),
-    "symbols that are a bomb": ("UPDATE program SET debug = ?", (BOMB,), "over "),
+    "a program that is a bomb": ("UPDATE program SET data = ?", (BOMB,), "too large"),
+    "symbols that are a bomb": ("UPDATE program SET debug = ?", (BOMB,), "too large"),
+    "programs that are too large together": (
+        "UPDATE program SET data = ?",
+        (zlib.compress(bytes(250 << 20), 9),),
+        "too large",
+    ),
     "no symbols": ("UPDATE program SET debug = ?", (zlib.compress(b"{}"),), "no list"),
     "deep symbols": (
         "UPDATE program SET debug = ?",
@@ -469,6 +474,21 @@ def test_every_command_says_it_in_one_line_and_exits_with_3(
     assert (called.code, called.out) == (3, "")
     assert called.err.startswith(f"l4lab: {trace}: this trace is damaged: ")
     assert called.err.count("\n") == 1
+
+
+def test_in_json_damage_that_is_come_to_is_in_the_same_object(
+    l4lab: CommandLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "t"
+    record(path, "pingpong_forever_4", cycles=6_000_000)
+    change(path, "UPDATE chunk SET data = x'00' WHERE number = 1")
+
+    called = l4lab("show", str(path), "--json")
+
+    value = json.loads(called.out)
+    assert (called.code, called.err) == (3, "")
+    assert len(value["events"]) == 4096
+    assert value["error"]["message"].startswith("this trace is damaged: chunk 1: ")
 
 
 def test_in_json_it_is_one_object(l4lab: CommandLine, trace: Path) -> None:
