@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 # What the compiled engine is made of: a change builds it anew.
-COMPILED := $(wildcard emu/*.p* kernel/*.p* lab/trace/*.p*)
+COMPILED := $(wildcard emu/*.p* kernel/*.p* lab/*.pxd lab/recorder.py)
 
 .PHONY: accuracy run test check check-pure check-no-compiler kernel-alone guests bench clean
 .DELETE_ON_ERROR:

@@ -17,26 +17,35 @@ _GENERAL = {
 }
 
 
-def time_bare(machine: Machine, context: Context, *, stop: int) -> float:
-    """Give the seconds that Unicorn alone takes from a context's ip to address `stop`.
+class Bare:
+    """An instance of Unicorn that starts where a context of a machine stands.
 
     The context must not have run: its general registers are zero.  Its memory is used,
     so what the code stores is there afterwards.
     """
-    engine: Any = machine._engine
-    host = engine.host_of(context.cpu)
-    amd64 = machine.config.arch == "amd64"
-    bare: Any = unicorn.Uc(
-        uc.UC_ARCH_X86, uc.UC_MODE_64 if amd64 else uc.UC_MODE_32, x86.UC_CPU_X86_NEHALEM
-    )
-    bare.ctl_set_tcg_buffer_size(16 << 20)
-    for window in machine._memory.windows():
-        bare.mem_map_ptr(window.base, window.size, uc.UC_PROT_ALL, window.host_address)
-    bare.context_restore(host.binding.context_save())
-    bare.reg_write(x86.UC_X86_REG_CR3, context.cpu.root)
-    ip, sp = _GENERAL[amd64]
-    bare.reg_write(ip, context.ip)
-    bare.reg_write(sp, context.sp)
-    begin = time.perf_counter()
-    bare.emu_start(context.ip, stop)
-    return time.perf_counter() - begin
+
+    def __init__(self, machine: Machine, context: Context) -> None:
+        engine: Any = machine.emulator
+        amd64 = machine.config.arch == "amd64"
+        self._context = context
+        self._state: Any = engine.host_of(context.cpu).binding.context_save()
+        self._registers = _GENERAL[amd64]
+        self._unicorn: Any = unicorn.Uc(
+            uc.UC_ARCH_X86, uc.UC_MODE_64 if amd64 else uc.UC_MODE_32, x86.UC_CPU_X86_NEHALEM
+        )
+        self._unicorn.ctl_set_tcg_buffer_size(16 << 20)
+        for window in machine._memory.windows():
+            self._unicorn.mem_map_ptr(
+                window.base, window.size, uc.UC_PROT_ALL, window.host_address
+            )
+
+    def seconds(self, stop: int) -> float:
+        """Give the CPU time that the code takes from the context's ip to address `stop`."""
+        bare, context = self._unicorn, self._context
+        bare.context_restore(self._state)
+        bare.reg_write(x86.UC_X86_REG_CR3, context.cpu.root)
+        for register, value in zip(self._registers, (context.ip, context.sp), strict=True):
+            bare.reg_write(register, value)
+        begin = time.thread_time()
+        bare.emu_start(context.ip, stop)
+        return time.thread_time() - begin

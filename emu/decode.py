@@ -27,6 +27,7 @@ class End(Enum):
     REPEAT = 2  # a string instruction with a repeat prefix
     SYSTEM_CALL = 3
     SPECIAL = 4  # the last instruction must not be translated together with others
+    CALL = 5  # a transfer that leaves its return address in the stack
 
 
 class Step(Enum):
@@ -127,9 +128,8 @@ _LEGACY = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
 _STRING = frozenset(b"\xa4\xa5\xa6\xa7\xaa\xab\xac\xad\xae\xaf")
 _PORT = frozenset(b"\x6c\x6d\x6e\x6f\xe4\xe5\xe6\xe7\xec\xed\xee\xef")
 _TRANSFER = frozenset(
-    bytes(range(0x70, 0x80)) + b"\xc2\xc3\xca\xcb\xcf\xe0\xe1\xe2\xe3\xe8\xe9\xeb\xf4"
+    bytes(range(0x70, 0x80)) + b"\xc2\xc3\xca\xcb\xcf\xe0\xe1\xe2\xe3\xe9\xeb\xf4"
 )
-_TRANSFER_IA32 = frozenset(b"\x9a\xea")
 _Ending = tuple[End, Raise | None, int]
 
 
@@ -159,20 +159,25 @@ def _classify(instruction: bytes, *, is_amd64: bool) -> _Ending | None:
         return (End.TRANSFER, None, 0) if rest[0] == 0x0B or 0x80 <= rest[0] < 0x90 else None
     if opcode == 0xCD:
         return End.SYSTEM_CALL, None, 0
-    indirect = opcode == 0xFF and bool(rest) and 2 <= (rest[0] >> 3) & 7 <= 5
-    if indirect or opcode in _TRANSFER or (opcode in _TRANSFER_IA32 and not is_amd64):
+    indirect = (rest[0] >> 3) & 7 if opcode == 0xFF and rest else 0
+    if indirect in (2, 3) or opcode == 0xE8 or (opcode == 0x9A and not is_amd64):
+        return End.CALL, None, 0
+    if indirect in (4, 5) or opcode in _TRANSFER or (opcode == 0xEA and not is_amd64):
         return End.TRANSFER, None, 0
     return None
 
 
 def _is_fragile(opcode: int, rest: bytes) -> bool:
-    """Tell whether a fault in this instruction would lose the flags.
+    """Tell whether this instruction, or a fault in it, would lose the flags.
 
     Unicorn 2.1.4 computes the flags in place before the access of `setcc` and of rotations
     through carry, and does not undo that when the access faults in mid-translation.  What
-    begins an execution is not affected, so these are executed alone.
+    begins an execution is not affected, so these are executed alone.  And `cmpxchg8b` takes
+    the flags for those of the instruction that computed them last before the block.
     """
     if opcode == 0x0F and len(rest) > 1:
+        if rest[0] == 0xC7 and (rest[1] >> 3) & 7 == 1:
+            return True
         carry_only = rest[0] & 0xFE == 0x92
         return rest[0] & 0xF0 == 0x90 and not carry_only and rest[1] < 0xC0
     rotates = opcode in (0xC0, 0xC1, 0xD0, 0xD1, 0xD2, 0xD3) and bool(rest)

@@ -16,6 +16,8 @@ from typing import Protocol
 
 from emu.blocks import Block, BlockTable, Maps
 from emu.clock import Clock
+from emu.recorder import Recorder
+from emu.screen import Screen
 
 # Why `Runner.execute` came back.
 CALLED = 0  # a system call instruction is done
@@ -24,6 +26,9 @@ EXPIRED = 2  # the deadline is reached at the start of a block or a repetition
 UNKNOWN = 3  # the table lacks the translation at `place`, `place_size`
 WALK = 4  # this block has to be executed instruction by instruction
 STEPPED = 5  # from `step` only
+PASSING = 6  # what comes next goes beyond the position of `Runner.stop_at`
+
+ENDLESS = 1 << 62  # a position that no run reaches
 
 # Indices into `Cpu.words` beyond the sixteen general registers.
 IP = 16
@@ -41,7 +46,17 @@ USER_DESCRIPTORS = 4  # segments of a context's own
 class Cpu:
     """The CPU state of one thread, wherever it is kept at the moment."""
 
-    __slots__ = ("blob", "handle", "host", "ready", "root", "stamp", "state", "words")
+    __slots__ = (
+        "blob",
+        "handle",
+        "host",
+        "number",
+        "ready",
+        "root",
+        "stamp",
+        "state",
+        "words",
+    )
 
     def __init__(self, blob: bytearray, root: int) -> None:
         self.blob = blob
@@ -53,6 +68,7 @@ class Cpu:
         self.state = 0
         self.ready = False  # false: `Engine.prepare` has to run first
         self.stamp = 0  # larger: run later
+        self.number = 0  # the context's
 
 
 # The next three are values, made at every fault.  They are no dataclasses because those
@@ -126,6 +142,9 @@ class Hooks:
     block: int
     interrupt: int
     clock: int
+    access: int
+    read: int  # of memory that is screened,
+    write: int  # both with a `Runner.region` as their data
     data: int
 
 
@@ -150,6 +169,18 @@ class Runner(Protocol):
 
     def set_marks(self, marks: Marks) -> None:
         """Take note of where CPU states keep things; before the first `fault` or `step`."""
+
+    def watch(self, recorder: Recorder | None) -> None:
+        """Let `recorder` record accesses and calls from now on."""
+
+    def screen(self, screen: Screen | None) -> None:
+        """Let `screen` have the accesses to regions from now on."""
+
+    def region(self, base: int) -> int:
+        """Give the data for a region of screened memory that begins at a physical address."""
+
+    def stop_at(self, position: int) -> None:
+        """Let runs stop before a translation that goes beyond a position."""
 
     def create_maps(self) -> Maps:
         """Make the maps of a block table that this runner can look into."""
@@ -194,6 +225,12 @@ class Engine(Protocol):
 
     def forget_code(self) -> None:
         """Drop all translations; every state must be prepared again."""
+
+    def watch(self, ranges: tuple[range, ...]) -> None:
+        """Let the runner see accesses to physical ranges; it may see others, too."""
+
+    def screen(self, ranges: tuple[range, ...]) -> None:
+        """Let the runner do all accesses to these ranges of shared memory itself."""
 
     def flags(self, cpu: Cpu) -> int:
         """Compute the flags register."""

@@ -6,7 +6,7 @@ from emu.engine cimport Cpu, Inside
 from emu.native_engine cimport NativeRunner
 from emu.stepper cimport Stepper
 
-cdef int CALLED, EXPIRED, RAISED, WALK, AX, SI
+cdef int CALLED, EXPIRED, PASSING, RAISED, WALK, AX, SI
 cdef int DEADLINE, STEPPED, SYSTEM_CALL
 cdef int CYCLE_SHIFT, TAG, LABEL
 
@@ -14,6 +14,7 @@ cdef int CYCLE_SHIFT, TAG, LABEL
 cdef class Machine:
     cdef readonly object config
     cdef readonly object _engine, _memory, _spaces
+    cdef object _watch, _screen
     cdef bint _amd64
     cdef long long _mappings
     cdef unsigned long long _mask
@@ -41,6 +42,8 @@ cdef class Machine:
     cpdef int run(self, Context context, deadline) except -1
     @cython.locals(limit=cython.longlong, started=cython.longlong)
     cpdef int step(self, Context context, deadline) except -1
+    @cython.locals(trap=cython.int)
+    cpdef int run_until_position(self, Context context, deadline, long long position) except -1
     @cython.locals(cpu=Cpu)
     cdef void _give_back(self, Context context) noexcept
     @cython.locals(stepper=Stepper, clock=Clock, cpu=Cpu, resume=Inside)

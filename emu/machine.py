@@ -6,14 +6,16 @@ traps, and by what the caller charges.  How a run is sliced or stepped cannot mo
 Rule 3: a program can do nothing to the host; all it gets is a trap.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from emu.blocks import Decoder
+from emu.calls import Frame
 from emu.checkpoint import Checkpoint, FrozenContext, decode, encode
 from emu.clock import LAST_CYCLE, Clock
 from emu.context import LABEL, TAG, Context
 from emu.cost import CYCLE_SHIFT
-from emu.engine import AX, CALLED, EXPIRED, RAISED, SI, WALK, Engine
+from emu.engine import AX, CALLED, ENDLESS, EXPIRED, PASSING, RAISED, SI, WALK, Engine
 from emu.errors import (
     BadCheckpointError,
     BadConfigError,
@@ -23,11 +25,14 @@ from emu.errors import (
     UsageError,
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
-from emu.paging import IA32_TOP, SYSTEM_OFFSET, PageTables
+from emu.paging import EXECUTE_RIGHT, IA32_TOP, SYSTEM_OFFSET, PageTables
+from emu.recorder import Access
+from emu.screen import Report, Screen
 from emu.spaces import CLOCK_SIZE, Space, Spaces
 from emu.stepper import Stepper
 from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
+from emu.watch import Watch
 
 SLOTS = 1 << 16  # descriptor tables, one for each context
 _CALL_CODE = b"\xcd\x30\xc3"  # int 0x30; ret
@@ -57,8 +62,10 @@ class Machine:
         "_mask",
         "_memory",
         "_runner",
+        "_screen",
         "_spaces",
         "_stepper",
+        "_watch",
         "_words",
         "config",
     )
@@ -83,6 +90,8 @@ class Machine:
         self._stepper = Stepper(self._clock, self._engine, self._spaces, self._amd64)
         self._contexts: dict[int, Context] = {}
         self._mappings = 0  # how often they have changed
+        self._watch: Watch | None = None
+        self._screen: Screen | None = None
         self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
 
     @property
@@ -176,6 +185,29 @@ class Machine:
         context.cpu.stamp = self._clock.ticks
         return context.trap
 
+    def run_until_position(self, context: Context, deadline: int, position: int) -> int:
+        """Run `context` like `run`, but stop where `instructions` reaches `position`.
+
+        Give STEPPED there, before the instruction that comes next, or the trap that came
+        first.  Nothing happens to the context if the position is reached already.
+        """
+        self._runner.stop_at(position)
+        self._stepper.until = position
+        try:
+            while self._clock.instructions < position:
+                trap = Machine.run(self, context, deadline)
+                # What comes next would go beyond: go there one by one.
+                while trap == STEPPED and self._clock.instructions < position:
+                    trap = self.step(context, deadline)
+                    if context.held is None:
+                        break
+                if trap != STEPPED:
+                    return trap
+        finally:
+            self._runner.stop_at(ENDLESS)
+            self._stepper.until = ENDLESS
+        return STEPPED
+
     def _give_back(self, context: Context) -> None:
         cpu = context.cpu
         cpu.words[AX] = context.registers[TAG] & self._mask
@@ -189,6 +221,9 @@ class Machine:
             if event == EXPIRED:
                 stepper.settle(context)
                 trap = DEADLINE
+            elif event == PASSING:
+                stepper.settle(context)
+                trap = STEPPED
             elif event == RAISED:
                 trap = stepper.raised(context, limit)
             elif event == WALK or not stepper.learn(context):
@@ -204,6 +239,95 @@ class Machine:
             event = self._runner.execute(cpu, context.blocks, clock, limit, resume)
         cpu.stamp = clock.ticks
         return stepper.called(context)
+
+    # -- watching ---------------------------------------------------------------
+
+    def watch(self, addresses: range, full: Callable[[list[Access]], None]) -> Watch:
+        """Record accesses to whole pages of RAM or shared memory, and calls, until `unwatch`.
+
+        No addresses: calls only.  `full` is handed records in mid-run when there are many,
+        and must not touch the machine; what comes of `Watch.drain` at every trap is the
+        rest.  The stack of a context that ran before the watch begins with a mark.
+        """
+        watch = Watch(self._memory, self._spaces, self._engine, self._contexts, addresses, full)
+        calls = watch.recorder.calls
+        for number, context in self._contexts.items():
+            if context.cpu.stamp:
+                calls.assign(number, calls.mark(0))
+        self._watch = watch
+        self._runner.watch(watch.recorder)
+        self._stepper.recorder = watch.recorder
+        self._engine.watch(watch.ranges)
+        return watch
+
+    def unwatch(self) -> None:
+        """Record nothing any more; records that were not drained stay in their watch."""
+        if self._watch is None:
+            return
+        self._watch = None
+        self._runner.watch(None)
+        self._stepper.recorder = None
+        self._engine.watch(())
+
+    def stack(self, context: Context) -> tuple[Frame, ...]:
+        """Give the calls that a context has not returned from, outermost first.
+
+        Without a watch nothing is known, which is a mark.
+        """
+        if self._watch is None:
+            return (Frame(0, 0, 0, 0),)
+        calls = self._watch.recorder.calls
+        return calls.frames(calls.path_at(context.cpu.number, context.sp))
+
+    def store_stack(self, context: Context, frames: tuple[Frame, ...]) -> None:
+        """Let a watched context have this stack: it was thawed, say."""
+        if self._watch is None:
+            raise UsageError("a stack is stored while nothing is watched")
+        calls = self._watch.recorder.calls
+        calls.assign(context.cpu.number, calls.path_of(frames))
+
+    def screen(
+        self,
+        addresses: range,
+        table: Sequence[int],
+        full: Callable[[list[Report]], None],
+    ) -> Screen:
+        """Move the states of whole pages of shared memory by `table` at every access.
+
+        Entry READS + state, or WRITES + state, is the next state, and REPORT beside it asks
+        for a report.  `full` is handed reports in mid-run when there are many, and must not
+        touch the machine.  A page that any space may execute is not screened, nor from then
+        on one that becomes so.
+        """
+        shared = self._memory.shared
+        if addresses.step != 1 or addresses.start % PAGE or len(addresses) % PAGE:
+            raise BadConfigError(f"a screen of {addresses}, not of whole pages")
+        end = shared.base + shared.size
+        if not shared.base <= addresses.start < addresses.stop <= end:
+            raise BadConfigError(f"a screen of {addresses}, not in shared memory")
+        screen = Screen(addresses, memoryview(shared.memory), shared.base, table, full)
+        self._screen = screen
+        self._runner.screen(screen)
+        self._engine.screen(self._screened(addresses))
+        return screen
+
+    def unscreen(self) -> None:
+        """Move no states any more."""
+        if self._screen is None:
+            return
+        self._screen = None
+        self._engine.screen(())
+
+    def _screened(self, addresses: range) -> tuple[range, ...]:
+        """Give the ranges of pages of which none is executable."""
+        ranges: list[range] = []
+        begin = addresses.start
+        for frame in range(addresses.start, addresses.stop + 1, PAGE):
+            if frame == addresses.stop or self._spaces.is_code(frame):
+                if begin < frame:
+                    ranges.append(range(begin, frame))
+                begin = frame + PAGE
+        return tuple(ranges)
 
     # -- memory -----------------------------------------------------------------
 
@@ -252,6 +376,11 @@ class Machine:
             return False
         if changed:
             self._engine.forget_code()
+        if self._watch is not None and self._watch.note(target, address, frame):
+            self._engine.watch(self._watch.ranges)
+        screen = self._screen
+        if screen is not None and rights & EXECUTE_RIGHT and frame in screen.addresses:
+            self._engine.screen(self._screened(screen.addresses))
         if not fresh:
             self._unready(target)
         return True
@@ -349,6 +478,7 @@ class Machine:
             sp=sp & self._mask,
             thread_base=thread_base,
         )
+        cpu.number = number
         context = Context(
             number,
             space=target,
@@ -398,6 +528,8 @@ class Machine:
         self._engine.release(context.cpu)
         context.space.cpus.remove(context.cpu)
         del self._contexts[number]
+        if self._watch is not None:
+            self._watch.recorder.calls.forget(number)
 
     # -- checkpoints ------------------------------------------------------------
 
@@ -484,6 +616,8 @@ class Machine:
             thread_base=frozen.thread_base,
             own=list(frozen.descriptors),
         )
+        cpu.number = frozen.number
+        cpu.stamp = 1  # it may have run
         context = Context(
             frozen.number,
             space=space,

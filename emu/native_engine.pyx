@@ -11,19 +11,26 @@ from libc.stdlib cimport free, malloc
 
 from emu.blocks cimport BlockTable
 from emu.clock cimport Clock
+from emu.calls cimport Calls
 from emu.engine cimport Cpu, Fault, Inside, Stop
+from emu.recorder cimport Recorder
+from emu.screen cimport Screen
 
 from emu.blocks import NOWHERE
 from emu.cost import CYCLE_SHIFT
+from emu.decode import End
 from emu.engine import (
     AX,
     CALLED,
     CX,
     DX,
+    ENDLESS,
     EXPIRED,
     FLAGS,
     IP,
+    PASSING,
     RAISED,
+    SP,
     STEPPED,
     UNKNOWN,
     WALK,
@@ -32,6 +39,7 @@ from emu.engine import (
 from emu.python_engine import (
     IA32_CALL,
     INVALID_INSTRUCTION,
+    MEM_WRITE,
     NO_DEBUG,
     TRAP_FLAG,
     UNBOUNDED,
@@ -40,8 +48,10 @@ from emu.traps import DEBUG, INVALID_OPCODE
 
 # Constants of other modules as C values.
 cdef int called = CALLED, raised = RAISED, expired = EXPIRED, unknown = UNKNOWN
-cdef int walk = WALK, stepped = STEPPED
-cdef int ax = AX, cx = CX, dx = DX, ip = IP, flags = FLAGS
+cdef int walk = WALK, stepped = STEPPED, passing = PASSING
+cdef int ax = AX, cx = CX, dx = DX, sp = SP, ip = IP, flags = FLAGS
+cdef int mem_write = MEM_WRITE
+cdef int64_t endless = ENDLESS
 cdef int debug = DEBUG, invalid_opcode = INVALID_OPCODE
 cdef int cycle_shift = CYCLE_SHIFT
 cdef uint32_t ia32_call = IA32_CALL
@@ -65,6 +75,7 @@ cdef extern from *:
 # milliseconds of the slowest code, and too rare to be measured.
 cdef int64_t patience = 1 << 21
 cdef size_t smallest = 64  # entries of an empty map
+cdef uint16_t unlearned = 0xFFFF
 
 
 cdef class Known:
@@ -76,6 +87,7 @@ cdef class Known:
     cdef uint64_t after
     cdef tuple charged
     cdef object inside
+    cdef uint16_t call
 
     def __init__(self, cover):
         self.cover = cover
@@ -86,7 +98,10 @@ cdef class Known:
         self.margin = cover.margin
         self.after = nowhere if cover.after == NOWHERE else cover.after
         self.charged = cover.charged
-        self.inside = cover.inside
+        block = self.inside = cover.inside
+        self.call = 0
+        if cover.after == NOWHERE and block.end is End.CALL:
+            self.call = block.stop - block.last
 
 
 cdef class Map:
@@ -161,6 +176,7 @@ cdef class Simple(Map):
         cdef Entry *entry = self.claim(address)
         entry.ticks = ticks
         entry.count = count
+        entry.call = unlearned
         entry.cover = NULL
         entry.size = size
 
@@ -214,8 +230,17 @@ cdef class NativeRunner:
         self.state.passes = -1
         self.state.other = on_other_block
         self.state.current = self.state.expected = nowhere
+        self.state.call = nowhere
+        self.state.goal = self.state.room = endless
         self.nothing = Simple()
         self.charged = ()
+
+    def __dealloc__(self):
+        cdef Region *region
+        while self.regions != NULL:
+            region = self.regions
+            self.regions = region.others
+            free(region)
 
     @property
     def hooks(self):
@@ -224,6 +249,9 @@ cdef class NativeRunner:
             <size_t> <void *> on_block,
             <size_t> <void *> on_interrupt,
             <size_t> <void *> on_clock,
+            <size_t> <void *> on_access,
+            <size_t> <void *> on_read,
+            <size_t> <void *> on_write,
             <size_t> <void *> &self.state,
         )
 
@@ -246,19 +274,28 @@ cdef class NativeRunner:
         cdef Map simple = <Map> blocks.simple
         cdef int status
         s.handle = <void *> cpu.handle
+        s.number = cpu.number
         s.words = <uint64_t *> &cpu.words[0]
         s.counter = &s.words[cx]
         s.entries = <char *> simple.entries
         s.mask = simple.mask
         s.ticks = clock.ticks
         s.limit = limit
-        s.soon = s.bound = min(s.look, limit)
+        s.bound = min(s.look, limit)
+        s.soon = 0 if s.slow else s.bound
         s.retired = 0
         s.event = called
         s.vector = -1
         s.current = s.expected = nowhere
         self.table = blocks
         self.charged = ()
+        if s.slow:
+            s.begun = clock.instructions
+            s.room = s.goal - s.begun
+            s.call = nowhere
+            if self.recorder is not None:
+                self.recorder.calls.switch(cpu.number)
+                self.recorder.forget_block()
         if resume is not None:
             block = resume.block
             s.current = block.start
@@ -267,9 +304,42 @@ cdef class NativeRunner:
         status = self.start(s.handle, s.words[ip], 0, 0, 0)
         if status or self.failure is not None:
             self.check(status)
+        if self.recorder is not None:
+            self.settle_records()
         clock.ticks = s.ticks
         clock.instructions += s.retired
         return s.event if s.vector < 0 else raised
+
+    cpdef watch(self, Recorder recorder):
+        """Let `recorder` record accesses and calls from now on."""
+        self.recorder = recorder
+        self.state.slow = recorder is not None or self.state.goal != endless
+
+    cpdef screen(self, Screen screen):
+        """Let `screen` have the accesses to regions from now on."""
+        self.screened = screen
+
+    def region(self, uint64_t base):
+        """Give the data for a region of screened memory that begins at a physical address."""
+        cdef Region *region = self.regions
+        while region != NULL:
+            if region.base == base:
+                return <size_t> <void *> region
+            region = region.others
+        region = <Region *> malloc(sizeof(Region))
+        if region == NULL:
+            raise MemoryError
+        region.state = &self.state
+        region.base = base
+        region.others = self.regions
+        self.regions = region
+        return <size_t> <void *> region
+
+    cpdef stop_at(self, int64_t position):
+        """Let runs stop before a translation that goes beyond a position."""
+        self.state.goal = position
+        self.state.room = endless
+        self.state.slow = self.recorder is not None or position != endless
 
     cpdef Stop stopped(self):
         """Tell where the last `execute` stopped."""
@@ -289,11 +359,14 @@ cdef class NativeRunner:
         cdef State *s = &self.state
         cdef bint flag
         cdef int status
+        s.number = cpu.number
         s.words = <uint64_t *> &cpu.words[0]
         # With the trap flag one exception ends it, and a translation that was
         # overwritten by its own instruction may start a second time.
         flag = not alone and not s.words[flags] & trap_flag
         self.begin_step(<void *> cpu.handle, 1 if alone else unbounded, now)
+        if self.recorder is not None:
+            self.recorder.begin()
         if flag:
             s.words[flags] |= trap_flag
         status = self.start(s.handle, s.words[ip], 0, 0, 0)
@@ -302,6 +375,8 @@ cdef class NativeRunner:
             s.words[flags] &= ~trap_flag
         if status or self.failure is not None:
             self.check(status)
+        if self.recorder is not None and s.vector >= 0 and s.vector != debug:
+            self.recorder.undo(s.words[ip])
         if s.vector == debug:
             (<uint64_t *> (cpu.state + self.dr6))[0] = no_debug
             if flag:
@@ -359,26 +434,40 @@ cdef class NativeRunner:
         if s.passes >= 0:
             if s.passes == 0:
                 halt(s, stepped)
+            elif self.recorder is not None:
+                self.recorder.begin_again()
             s.passes -= 1
             return 0
+        if self.recorder is not None:
+            self.recorder.begin()
         if not fresh and s.repeats:
-            if size == s.repeat_size:
+            if size == s.again_size:
+                if not s.counter[0] & s.counter_mask:
+                    return 0
                 if s.ticks >= s.limit:
                     halt(s, expired)
+                elif s.retired > s.room:
+                    halt(s, passing)
                 else:
                     s.ticks += s.repetition
                 return 0
             fresh = True  # the code has changed below it
         if fresh:
             expect(s, nowhere)
+            if self.recorder is not None:
+                self.arrive(address)
             entry = (<Map> self.table.simple).find(address)
             if entry.key != nowhere and entry.size == size:
                 if s.ticks >= s.limit:
                     halt(s, expired)
+                elif s.retired + entry.count > s.room:
+                    halt(s, passing)
                 else:
                     s.ticks += entry.ticks
                     s.retired += entry.count
                     s.current = address
+                    if entry.call and self.recorder is not None:
+                        self.end_in_call(entry)
                 return 0
             entry = (<Map> self.table.covers).find(address)
         else:
@@ -392,6 +481,9 @@ cdef class NativeRunner:
         if cover.margin >= 0 and s.ticks + cover.margin >= s.limit:
             halt(s, expired if fresh and s.ticks >= s.limit else walk)
             return 0
+        if s.retired + cover.count > s.room:
+            halt(s, passing)
+            return 0
         if not cover.fits:
             halt(s, walk)
             return 0
@@ -402,6 +494,10 @@ cdef class NativeRunner:
             self.charged = cover.charged
         elif cover.charged:
             self.charged = self.charged + cover.charged
+        if cover.call:
+            s.caller = cover.inside.start
+            s.back = cover.inside.stop
+            s.call = s.back - cover.call
         return self.go_inside(cover.inside, cover.after, cover.repeats)
 
     cdef int go_inside(self, block, uint64_t after, bint repeats) except -1:
@@ -412,7 +508,8 @@ cdef class NativeRunner:
         # No translation has no bytes: the hook need not look at `repeats`.
         s.repeat_size = 0
         if repeats:
-            s.repeat_size = block.stop - after
+            s.again_size = block.stop - after
+            s.repeat_size = 0 if s.slow else s.again_size
             s.repetition = block.repetition
             s.counter_mask = block.counter_mask
         return 0
@@ -432,10 +529,62 @@ cdef class NativeRunner:
         s.words[dx] = now >> 32 & 0xFFFFFFFF
         return 0
 
+    cdef int end_in_call(self, Entry *entry) except -1:
+        """Take note of a block that ends in a call, if it does."""
+        cdef State *s = &self.state
+        if entry.call == unlearned:
+            block = self.table.block(entry.key)
+            entry.call = block.stop - block.last if block.end is End.CALL else 0
+        if entry.call:
+            s.caller = entry.key
+            s.back = entry.key + entry.size
+            s.call = s.back - entry.call
+        return 0
+
+    cdef int arrive(self, uint64_t at) except -1:
+        """Account for the frames of the context, which is about to start a block."""
+        cdef State *s = &self.state
+        cdef Calls calls = self.recorder.calls
+        if s.call != nowhere:
+            calls.enter(s.call, s.back, at, s.words[sp])
+            s.call = nowhere
+        elif calls.top < s.words[sp]:
+            calls.unwind(s.words[sp])
+        return 0
+
+    cdef int access(self, bint is_write, uint64_t address, int size, uint64_t value) except -1:
+        """Record what the CPU is about to do."""
+        cdef State *s = &self.state
+        cdef Recorder recorder = self.recorder
+        cdef tuple chain = self.charged
+        cdef int64_t position
+        if s.passes >= 0:
+            position = recorder.at
+        else:
+            if chain and chain[0].start != s.current:
+                chain = ()
+            position = recorder.position(
+                s.begun + s.retired, s.current, chain, self.table, s.words[ip]
+            )
+        recorder.access(is_write, address, size, value, s.words[ip], position)
+        return 0
+
+    cdef int settle_records(self) except -1:
+        """Account for what an execution recorded, at its end."""
+        cdef State *s = &self.state
+        cdef uint64_t at = s.words[ip]
+        if s.vector >= 0 and s.vector != debug:
+            self.recorder.undo(at)
+            if s.call != nowhere and s.caller <= at < s.back:
+                s.call = nowhere  # it is the call that faulted, or something before
+        if s.call != nowhere:
+            self.arrive(at)
+        return 0
+
 
 cdef inline void expect(State *s, uint64_t address) noexcept:
     s.expected = address
-    s.soon = s.bound if address == nowhere else 0
+    s.soon = s.bound if address == nowhere and not s.slow else 0
 
 
 cdef inline void halt(State *s, int why) noexcept:
@@ -500,3 +649,40 @@ cdef int on_clock(void *handle, void *data) noexcept:
         self.failure = error
         halt(s, called)
     return 1
+
+
+cdef void on_access(
+    void *handle, int kind, uint64_t address, int size, uint64_t value, void *data
+) noexcept:
+    cdef State *s = <State *> data
+    cdef NativeRunner self = <NativeRunner> s.runner
+    try:
+        self.access(kind == mem_write, address, size, value)
+    except BaseException as error:
+        self.failure = error
+        halt(s, called)
+
+
+cdef uint64_t on_read(void *handle, uint64_t offset, uint32_t size, void *data) noexcept:
+    cdef Region *region = <Region *> data
+    cdef State *s = region.state
+    cdef NativeRunner self = <NativeRunner> s.runner
+    try:
+        return self.screened.read(region.base + offset, size, s.number, s.ticks)
+    except BaseException as error:
+        self.failure = error
+        halt(s, called)
+        return 0
+
+
+cdef void on_write(
+    void *handle, uint64_t offset, uint32_t size, uint64_t value, void *data
+) noexcept:
+    cdef Region *region = <Region *> data
+    cdef State *s = region.state
+    cdef NativeRunner self = <NativeRunner> s.runner
+    try:
+        self.screened.write(region.base + offset, size, value, s.number, s.ticks)
+    except BaseException as error:
+        self.failure = error
+        halt(s, called)

@@ -15,15 +15,19 @@ from typing import Any
 from emu.blocks import NOWHERE, Block, BlockTable, Cover, Maps
 from emu.clock import Clock
 from emu.cost import CYCLE_SHIFT
+from emu.decode import End
 from emu.engine import (
     AX,
     CALLED,
     CX,
     DX,
+    ENDLESS,
     EXPIRED,
     FLAGS,
     IP,
+    PASSING,
     RAISED,
+    SP,
     STEPPED,
     UNKNOWN,
     WALK,
@@ -35,6 +39,8 @@ from emu.engine import (
     Marks,
     Stop,
 )
+from emu.recorder import Recorder
+from emu.screen import Screen
 from emu.traps import DEBUG, INVALID_OPCODE
 
 TRAP_FLAG = 0x100
@@ -42,6 +48,7 @@ NO_DEBUG = 0xFFFF_0FF0  # dr6 before any debug exception
 IA32_CALL = 0x30  # the interrupt that is a system call; no exception has this number
 INVALID_INSTRUCTION = 10  # UC_ERR_INSN_INVALID
 UNBOUNDED = 1 << 62
+MEM_WRITE = 17  # UC_MEM_WRITE
 
 
 class PythonRunner:
@@ -55,6 +62,9 @@ class PythonRunner:
     stopped: Callable[[], Stop]
     step: Callable[[Cpu, int, bool], int]
     enter: Callable[[int, int], int]
+    watch: Callable[[Recorder | None], None]
+    screen: Callable[[Screen | None], None]
+    stop_at: Callable[[int], None]
     _vector: Callable[[], int]
 
     def __init__(self, functions: Functions) -> None:
@@ -73,6 +83,10 @@ class PythonRunner:
         covers: dict[int, Cover] = {}
         tails: dict[tuple[int, int], Cover] = {}
         return simple, covers, tails
+
+    def region(self, base: int) -> int:
+        """Give the data for a region of screened memory: where it begins."""
+        return base
 
     def fault(self, cpu: Cpu) -> Fault:
         """Tell about the exception that was just raised, and make the CPU forget it."""
@@ -103,7 +117,7 @@ class PythonRunner:
         words = memoryview(bytearray(18 * 8)).cast("Q")
         table: BlockTable | None = None
         nothing: dict[int, tuple[int, int, int]] = {}
-        get = nothing.get
+        get = get_simple = nothing.get  # the former finds nothing where every block counts
         ticks = limit = retired = 0
         event = CALLED
         vector = NOWHERE
@@ -112,6 +126,12 @@ class PythonRunner:
         charged: tuple[Block, ...] = ()
         repeats = False
         repeat_size = repetition = counter_mask = 0
+        recorder: Recorder | None = None
+        screen: Screen | None = None
+        number = NOWHERE  # of the context, if there is a screen
+        caller: Block | None = None  # the block charged last, if it ends in a call
+        begun = 0  # instructions completed when all that was charged before is
+        goal = room = ENDLESS  # the position to stop at, and how far that is
         passes = NOWHERE  # stepping: this many blocks may still start; NOWHERE: no stepping
         failure: BaseException | None = None
 
@@ -133,7 +153,7 @@ class PythonRunner:
                             current = address
                             expected = NOWHERE
                             return
-                elif repeats and size == repeat_size:
+                elif repeats and size == repeat_size and get is get_simple:
                     if not words[CX] & counter_mask:
                         return
                     if ticks < limit:
@@ -145,27 +165,51 @@ class PythonRunner:
                 halt(CALLED)
 
         def on_other_block(address: int, size: int) -> None:
-            nonlocal passes, expected, repeats, ticks, retired, current, charged
+            nonlocal passes, expected, ticks, retired, current, charged, caller
             if passes != NOWHERE:
                 if not passes:
                     halt(STEPPED)
+                elif recorder is not None:
+                    recorder.begin_again()
                 passes -= 1
                 return
             assert table is not None
+            if recorder is not None:
+                recorder.begin()
             fresh = address != expected
             if not fresh and repeats:
                 if size == repeat_size:
-                    halt(EXPIRED)
+                    if not words[CX] & counter_mask:
+                        return
+                    if ticks >= limit:
+                        halt(EXPIRED)
+                    elif retired > room:
+                        halt(PASSING)
+                    else:
+                        ticks += repetition
                     return
                 fresh = True  # the code has changed below it
-                expected = NOWHERE
             if fresh:
+                expected = NOWHERE
+                if recorder is not None:
+                    arrive(address)
+                known = get_simple(address)
+                if known is not None and known[0] == size:
+                    if ticks >= limit:
+                        halt(EXPIRED)
+                    elif retired + known[2] > room:
+                        halt(PASSING)
+                    else:
+                        ticks += known[1]
+                        retired += known[2]
+                        current = address
+                        if recorder is not None:
+                            block = table.block(address)
+                            if block is not None and block.end is End.CALL:
+                                caller = block
+                    return
                 covers: Any = table.covers
                 cover = covers.get(address)
-                known = get(address)
-                if known is not None and known[0] == size:
-                    halt(EXPIRED)
-                    return
             else:
                 assert inside is not None
                 tails: Any = table.tails
@@ -176,6 +220,9 @@ class PythonRunner:
                 return
             if cover.margin != NOWHERE and ticks + cover.margin >= limit:
                 halt(EXPIRED if fresh and ticks >= limit else WALK)
+                return
+            if retired + cover.count > room:
+                halt(PASSING)
                 return
             if not cover.fits:
                 halt(WALK)
@@ -188,6 +235,80 @@ class PythonRunner:
             elif cover.charged:
                 charged = (*charged, *cover.charged) if charged else cover.charged
             go_inside(cover.inside, cover.after, repeating=cover.repeats)
+            if cover.after == NOWHERE and cover.inside.end is End.CALL:
+                caller = cover.inside
+
+        def arrive(at: int) -> None:
+            """Account for the frames of the context, which is about to start a block."""
+            nonlocal caller
+            assert recorder is not None
+            calls = recorder.calls
+            if caller is not None:
+                calls.enter(caller.last, caller.stop, at, words[SP])
+                caller = None
+            elif calls.top < words[SP]:
+                calls.unwind(words[SP])
+
+        def on_access(_handle: int, kind: int, address: int, size: int, value: int) -> None:
+            nonlocal failure
+            try:
+                assert recorder is not None
+                ip = words[IP]
+                if passes == NOWHERE:
+                    assert table is not None
+                    chain = charged if charged and charged[0].start == current else ()
+                    total = begun + retired
+                    position = recorder.position(total, current, chain, table, ip)
+                else:
+                    position = recorder.at
+                recorder.access(kind == MEM_WRITE, address, size, value, ip, position)
+            except BaseException as error:
+                failure = error
+                halt(CALLED)
+
+        def on_read(_handle: int, offset: int, size: int, base: int) -> int:
+            nonlocal failure
+            try:
+                assert screen is not None
+                return screen.read(base + offset, size, number, ticks)
+            except BaseException as error:
+                failure = error
+                halt(CALLED)
+                return 0
+
+        def on_write(_handle: int, offset: int, size: int, value: int, base: int) -> None:
+            nonlocal failure
+            try:
+                assert screen is not None
+                screen.write(base + offset, size, value, number, ticks)
+            except BaseException as error:
+                failure = error
+                halt(CALLED)
+
+        def settle_records() -> None:
+            """Account for what an execution recorded, at its end."""
+            nonlocal caller
+            assert recorder is not None
+            ip = words[IP]
+            if vector not in (NOWHERE, DEBUG):
+                recorder.undo(ip)
+                if caller is not None and caller.start <= ip < caller.stop:
+                    caller = None  # it is the call that faulted, or something before
+            if caller is not None:
+                arrive(ip)
+
+        def watch(by: Recorder | None) -> None:
+            nonlocal recorder
+            recorder = by
+
+        def set_screen(by: Screen | None) -> None:
+            nonlocal screen
+            screen = by
+
+        def stop_at(position: int) -> None:
+            nonlocal goal, room
+            goal = position
+            room = ENDLESS
 
         def go_inside(block: Block, after: int, *, repeating: bool) -> None:
             nonlocal inside, expected, repeats, repeat_size, repetition, counter_mask
@@ -244,12 +365,23 @@ class PythonRunner:
             cpu: Cpu, blocks: BlockTable, clock: Clock, until: int, resume: Inside | None
         ) -> int:
             nonlocal handle, words, table, get, ticks, limit, retired, event, vector
-            nonlocal current, expected, charged, repeats
+            nonlocal current, expected, charged, repeats, get_simple, begun, room, caller
+            nonlocal number
             handle = cpu.handle
             words = cpu.words
             table = blocks
             simple: Any = blocks.simple
-            get = simple.get
+            get = get_simple = simple.get
+            if recorder is not None or goal != ENDLESS:
+                get = nothing.get
+                begun = clock.instructions
+                room = goal - begun
+                caller = None
+            if recorder is not None:
+                recorder.calls.switch(cpu.number)
+                recorder.forget_block()
+            if screen is not None:
+                number = cpu.number
             ticks = clock.ticks
             limit = until
             retired = 0
@@ -264,6 +396,8 @@ class PythonRunner:
             status = run_at(words[IP])
             if failure is not None or status:
                 check(status)
+            if recorder is not None:
+                settle_records()
             clock.ticks = ticks
             clock.instructions += retired
             return event if vector == NOWHERE else RAISED
@@ -289,12 +423,15 @@ class PythonRunner:
             passes = allowed
 
         def step(cpu: Cpu, now: int, alone: bool) -> int:
-            nonlocal words, passes
+            nonlocal words, passes, number
             words = cpu.words
+            number = cpu.number
             # With the trap flag one exception ends it, and a translation that was
             # overwritten by its own instruction may start a second time.
             trap_flag = not alone and not words[FLAGS] & TRAP_FLAG
             begin_step(cpu.handle, 1 if alone else UNBOUNDED, now)
+            if recorder is not None:
+                recorder.begin()
             if trap_flag:
                 words[FLAGS] |= TRAP_FLAG
             status = run_at(words[IP])
@@ -303,6 +440,8 @@ class PythonRunner:
                 words[FLAGS] &= ~TRAP_FLAG
             if failure is not None or status:
                 check(status)
+            if recorder is not None and vector not in (NOWHERE, DEBUG):
+                recorder.undo(words[IP])
             if vector == DEBUG:
                 debug = ctypes.c_uint64.from_address(cpu.state + self._marks.dr6)
                 debug.value = NO_DEBUG
@@ -326,14 +465,38 @@ class PythonRunner:
         block_type = ctypes.CFUNCTYPE(None, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint32)
         interrupt_type = ctypes.CFUNCTYPE(None, ctypes.c_size_t, ctypes.c_uint32)
         clock_type = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_size_t)
-        callbacks = block_type(on_block), interrupt_type(on_interrupt), clock_type(on_clock)
+        access_type = ctypes.CFUNCTYPE(
+            None, ctypes.c_size_t, ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_uint64
+        )
+        read_type = ctypes.CFUNCTYPE(
+            ctypes.c_uint64, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_size_t
+        )
+        write_type = ctypes.CFUNCTYPE(
+            None,
+            ctypes.c_size_t,
+            ctypes.c_uint64,
+            ctypes.c_uint32,
+            ctypes.c_uint64,
+            ctypes.c_size_t,
+        )
+        callbacks = (
+            block_type(on_block),
+            interrupt_type(on_interrupt),
+            clock_type(on_clock),
+            access_type(on_access),
+            read_type(on_read),
+            write_type(on_write),
+        )
         self._callbacks.extend(callbacks)
-        block, interrupt, clock_hook = (
+        block, interrupt, clock_hook, access, read, write = (
             ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in callbacks
         )
-        self.hooks = Hooks(block, interrupt, clock_hook, 0)
+        self.hooks = Hooks(block, interrupt, clock_hook, access, read, write, 0)
         self.execute = execute
         self.stopped = stopped
         self.step = step
         self.enter = enter
+        self.watch = watch
+        self.screen = set_screen
+        self.stop_at = stop_at
         self._vector = lambda: vector

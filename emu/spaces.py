@@ -187,6 +187,20 @@ class Spaces:
         entry = space.pages.get(address & ~_OFFSET)
         return None if entry is None else entry[0] | address & _OFFSET
 
+    def pages_of(self, space: Space, frame: int) -> list[int]:
+        """List the addresses of the pages that show a frame in a space, in order."""
+        shown = self._shown.get(frame, {})
+        return sorted(address for number, address in shown if number == space.number)
+
+    def accessible(self, space: Space, address: int, *, is_write: bool) -> int | None:
+        """Give the frame of a page if the CPU can read, or write, it at the moment."""
+        entry = space.pages.get(address)
+        if entry is None:
+            return None
+        if is_write and not self.tables.load_entry(space.root, address) & WRITABLE:
+            return None
+        return entry[0]
+
     def turn(self, frame: int, *, to_data: bool) -> None:
         """Put a frame that holds code into its other state."""
         if to_data:

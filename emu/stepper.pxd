@@ -5,6 +5,7 @@ from emu.clock cimport Clock
 from emu.context cimport Context, Held
 from emu.engine cimport Cpu, Fault, Inside, Stop
 from emu.native_engine cimport NativeRunner
+from emu.recorder cimport Recorder
 
 cdef int CALLED, RAISED
 cdef int IP, FLAGS, AX, CX, DX, SP, SI, R8, R11, R15
@@ -21,6 +22,8 @@ cdef class Stepper:
     cdef NativeRunner _runner
     cdef bint _amd64
     cdef unsigned long long _mask
+    cdef public Recorder recorder
+    cdef public long long until
 
     @cython.locals(cpu=Cpu)
     cpdef int called(self, Context context) except -1

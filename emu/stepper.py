@@ -18,6 +18,7 @@ from emu.engine import (
     CALLED,
     CX,
     DX,
+    ENDLESS,
     FLAGS,
     IP,
     R8,
@@ -33,6 +34,7 @@ from emu.engine import (
 )
 from emu.memory import PAGE
 from emu.paging import EXECUTE_RIGHT, WRITE_RIGHT
+from emu.recorder import Recorder
 from emu.spaces import Spaces
 from emu.traps import (
     AMD64_SCRATCH,
@@ -63,7 +65,16 @@ _AFTER = frozenset((DEBUG, BREAKPOINT, OVERFLOW))  # exceptions raised behind th
 class Stepper:
     """Accounts for stops and executes single instructions."""
 
-    __slots__ = ("_amd64", "_clock", "_engine", "_mask", "_runner", "_spaces")
+    __slots__ = (
+        "_amd64",
+        "_clock",
+        "_engine",
+        "_mask",
+        "_runner",
+        "_spaces",
+        "recorder",
+        "until",
+    )
 
     def __init__(self, clock: Clock, engine: Engine, spaces: Spaces, is_amd64: bool) -> None:
         self._clock = clock
@@ -72,6 +83,8 @@ class Stepper:
         self._spaces = spaces
         self._amd64 = is_amd64
         self._mask = (1 << 64) - 1 if is_amd64 else (1 << 32) - 1
+        self.recorder: Recorder | None = None
+        self.until = ENDLESS  # `walk` stops at this position
 
     def called(self, context: Context) -> int:
         """Finish a system call: the hot end of every IPC."""
@@ -129,12 +142,13 @@ class Stepper:
 
     def walk(self, context: Context, limit: int) -> int | None:
         """Step to the end of the block; None if that is reached without a trap."""
-        while True:
+        while self._clock.instructions < self.until:
             trap = self.step(context, limit)
             if trap != STEPPED:
                 return trap
             if context.held is None:
                 return None
+        return STEPPED
 
     def raised(self, context: Context, limit: int) -> int | None:
         """Account for an exception while running; None if the run can go on."""
@@ -174,6 +188,10 @@ class Stepper:
         clock, words = self._clock, context.cpu.words
         ip = words[IP]
         inside = self.resume(context)
+        if self.recorder is not None:
+            self.recorder.calls.switch(context.cpu.number)
+            if inside is None:
+                self.recorder.calls.unwind(words[SP])
         if inside is None:
             block = context.blocks.block(ip)
             if block is not None:
@@ -251,6 +269,9 @@ class Stepper:
         """Execute the instruction at the ip, which is charged; account for its outcome."""
         cpu, engine = context.cpu, self._engine
         ip = cpu.words[IP]
+        if self.recorder is not None:
+            left = 0 if inside is None else inside.left
+            self.recorder.at = self._clock.instructions - left
         opened: list[int] = []
         while True:
             fault = self._try(context, ip)
@@ -301,6 +322,9 @@ class Stepper:
                 self._hold(context, block, index + 1, False)
             else:
                 self._clock.instructions -= inside.left - 1
+                if self.recorder is not None and block.end is End.CALL and inside.left == 1:
+                    calls = self.recorder.calls
+                    calls.enter(block.last, block.stop, now, words[SP])
         if own_code:
             # Its block may have changed below it: what follows is a block of its own.
             context.held = None
@@ -350,6 +374,8 @@ class Stepper:
         address = (context.cpu.words[SP] + base + 1) & self._mask
         pushed = self._spaces.read(context.space, address, 1)
         self._spaces.write(context.space, address, bytes((pushed[0] & ~1,)))
+        if self.recorder is not None:
+            self.recorder.load_again()
 
     # -- frames that hold code --------------------------------------------------
 

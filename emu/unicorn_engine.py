@@ -16,9 +16,10 @@ import unicorn
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
+from emu.blocks import NOWHERE
 from emu.engine import IP, SP, Cpu, Engine, Functions, Marks, Runner
 from emu.errors import BadCheckpointError, EngineError, NoSuchRegisterError
-from emu.memory import PAGE, Memory
+from emu.memory import PAGE, Memory, Window
 from emu.paging import NO_EXECUTE, PRESENT, USER, WRITABLE, PageTables
 from emu.runner import create_runner
 from emu.traps import PAGE as PAGE_VECTOR
@@ -56,6 +57,17 @@ _hook_add: Any = ctypes.CFUNCTYPE(
     ctypes.c_int,
 )(_address_of("uc_hook_add"))
 
+_mmio_map: Any = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_size_t,
+    ctypes.c_uint64,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+)(_address_of("uc_mmio_map"))
+
 _FUNCTIONS = Functions(_address_of("uc_emu_start"), _address_of("uc_emu_stop"))
 
 # The order of the registers in the state, by the names the debugger uses.
@@ -86,8 +98,9 @@ _FPU_REGISTERS = (
     x86.UC_X86_REG_FPTAG,
     x86.UC_X86_REG_MXCSR,
     *(getattr(x86, f"UC_X86_REG_FP{k}") for k in range(8)),
-    *(getattr(x86, f"UC_X86_REG_XMM{k}") for k in range(16)),
+    *(getattr(x86, f"UC_X86_REG_XMM{k}") for k in range(8)),
 )
+_MORE_FPU_REGISTERS = tuple(getattr(x86, f"UC_X86_REG_XMM{k}") for k in range(8, 16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,8 @@ class UnicornEngine:
         "_mask",
         "_memory",
         "_pool",
+        "_screened",
+        "_watched",
         "runner",
     )
 
@@ -126,6 +141,8 @@ class UnicornEngine:
         self._pool = pool
         self._instances: list[_Instance] = []
         self._epoch = 0
+        self._watched: tuple[range, ...] = ()
+        self._screened: tuple[range, ...] = ()
         self._layout = _layout(self._amd64)
         self._descriptors = _Descriptors(memory, tables)
         self.runner = create_runner(_FUNCTIONS)
@@ -166,6 +183,8 @@ class UnicornEngine:
             cpu.words = host.words
             cpu.handle = host.handle
             cpu.state = host.address
+        if host.watched is not self._watched or host.screened is not self._screened:
+            self._equip(host)
         # Writing CR3 also drops all cached page table entries.
         host.write(x86.UC_X86_REG_CR3, cpu.root)
         if host.epoch != self._epoch:
@@ -176,9 +195,17 @@ class UnicornEngine:
     def forget_code(self) -> None:
         """Drop all translations; every state must be prepared again."""
         self._epoch += 1
-        for instance in self._instances:
-            if instance.cpu is not None:
-                instance.cpu.ready = False
+        self._unready()
+
+    def watch(self, ranges: tuple[range, ...]) -> None:
+        """Let the runner see accesses to physical ranges; it may see others, too."""
+        self._watched = ranges
+        self._unready()
+
+    def screen(self, ranges: tuple[range, ...]) -> None:
+        """Let the runner do all accesses to these ranges of shared memory itself."""
+        self._screened = ranges
+        self._unready()
 
     def flags(self, cpu: Cpu) -> int:
         """Compute the flags register."""
@@ -223,8 +250,9 @@ class UnicornEngine:
     def copy_fpu(self, cpu: Cpu, source: Cpu) -> None:
         """Take over x87 and SSE registers of another state."""
         # One instance may not be enough to hold both, so all is read before it is written.
-        values = self.host_of(source).load_many(_FPU_REGISTERS)
-        self.host_of(cpu).store_many(_FPU_REGISTERS, values)
+        registers = _FPU_REGISTERS + (_MORE_FPU_REGISTERS if self._amd64 else ())
+        values = self.host_of(source).load_many(registers)
+        self.host_of(cpu).store_many(registers, values)
 
     def store_segment_base(self, cpu: Cpu, segment: str, base: int) -> None:
         """Set a segment's base, and its selector to 0."""
@@ -281,6 +309,22 @@ class UnicornEngine:
         assert isinstance(host, _Instance)
         return host
 
+    def _equip(self, host: "_Instance") -> None:
+        """Give an instance the hooks and mappings that are wanted now."""
+        # Where memory is unmapped, Unicorn fetches, and leaves a page fault pending.
+        kept = host.state(self._layout.size)
+        if host.watched is not self._watched:
+            host.watch(self._watched)
+        if host.screened is not self._screened:
+            host.screen(self._memory.shared, self._screened, self.runner)
+        ctypes.memmove(host.address, kept, self._layout.size)
+        host.epoch = NOWHERE  # hooks come and go with translations
+
+    def _unready(self) -> None:
+        for instance in self._instances:
+            if instance.cpu is not None:
+                instance.cpu.ready = False
+
     def _free_instance(self) -> "_Instance":
         for instance in self._instances:
             if instance.cpu is None:
@@ -327,7 +371,21 @@ class UnicornEngine:
 class _Instance:
     """One emulator and the place of its CPU state."""
 
-    __slots__ = ("_is_amd64", "_word", "address", "binding", "cpu", "epoch", "handle", "words")
+    __slots__ = (
+        "_access",
+        "_hooks",
+        "_is_amd64",
+        "_shared",
+        "_word",
+        "address",
+        "binding",
+        "cpu",
+        "epoch",
+        "handle",
+        "screened",
+        "watched",
+        "words",
+    )
 
     def __init__(self, memory: Memory, is_amd64: bool, runner: Runner) -> None:
         mode = uc.UC_MODE_64 if is_amd64 else uc.UC_MODE_32
@@ -337,6 +395,8 @@ class _Instance:
         binding.ctl_exits_enabled(True)
         for window in memory.windows():
             binding.mem_map_ptr(window.base, window.size, uc.UC_PROT_ALL, window.host_address)
+        self._shared: list[range] = [_range(memory.shared)]  # how that is mapped
+        self.screened: tuple[range, ...] = ()
         self._is_amd64 = is_amd64
         self._word = ctypes.c_uint64()
         self.binding = binding
@@ -345,7 +405,10 @@ class _Instance:
         self.words = memoryview(b"")
         self.cpu: Cpu | None = None
         self.epoch = 0
+        self.watched: tuple[range, ...] = ()
+        self._hooks: list[int] = []
         hooks, stop = runner.hooks, _FUNCTIONS.stop
+        self._access = hooks.access, hooks.data
         self._hook(uc.UC_HOOK_BLOCK, hooks.block, hooks.data)
         self._hook(uc.UC_HOOK_INTR, hooks.interrupt, hooks.data)
         self._hook(uc.UC_HOOK_INSN, stop, 0, x86.UC_X86_INS_SYSCALL)
@@ -433,13 +496,61 @@ class _Instance:
         inner, outer = min(found)
         return outer, inner
 
-    def _hook(self, kind: int, function: int, data: int, instruction: int = 0) -> None:
+    def watch(self, ranges: tuple[range, ...]) -> None:
+        """Show accesses to these physical ranges to the runner; translations must go."""
+        for hook in self._hooks:
+            _library.uc_hook_del(self.binding._uch, ctypes.c_size_t(hook))
+        kinds = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
+        self._hooks = [self._hook(kinds, *self._access, place=each) for each in ranges]
+        self.watched = ranges
+
+    def screen(self, shared: Window, ranges: tuple[range, ...], runner: Runner) -> None:
+        """Map shared memory, and let the runner do all accesses to some ranges of it."""
+        for part in self._shared:
+            self.binding.mem_unmap(part.start, len(part))
+        self._shared.clear()
+        at = shared.base
+        for screened in (*ranges, range(shared.base + shared.size, 0)):
+            if at < screened.start:
+                host_address = shared.host_address + at - shared.base
+                size = screened.start - at
+                self.binding.mem_map_ptr(at, size, uc.UC_PROT_ALL, host_address)
+                self._shared.append(range(at, screened.start))
+            if screened:
+                data = runner.region(screened.start)
+                hooks = runner.hooks
+                status = _mmio_map(
+                    *(self.handle, screened.start, len(screened)),
+                    *(hooks.read, data, hooks.write, data),
+                )
+                if status:
+                    raise EngineError(f"mapping of {screened} refused with status {status}")
+                self._shared.append(screened)
+            at = screened.stop
+        self.screened = ranges
+
+    def _hook(
+        self,
+        kind: int,
+        function: int,
+        data: int,
+        instruction: int = 0,
+        place: range = range(1, 1),
+    ) -> int:
         hook = ctypes.c_size_t()
         status = _hook_add(
-            self.handle, ctypes.addressof(hook), kind, function, data, 1, 0, instruction
+            self.handle,
+            ctypes.addressof(hook),
+            kind,
+            function,
+            data,
+            place.start,
+            place.stop - 1,  # before the start: everywhere
+            instruction,
         )
         if status:
             raise EngineError(f"hook of kind {kind:#x} refused with status {status}")
+        return hook.value
 
 
 class _Descriptors:
@@ -657,6 +768,10 @@ def _descriptor(base: int, access: int, flags: int) -> int:
     """Encode a descriptor of a 4 GiB segment, accessed bit included."""
     low = 0xFFFF | (base & 0xFF_FFFF) << 16 | access << 40
     return low | (0xF | flags << 4) << 48 | (base >> 24) << 56
+
+
+def _range(window: Window) -> range:
+    return range(window.base, window.base + window.size)
 
 
 def _peek(address: int, size: int) -> bytes:

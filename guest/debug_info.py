@@ -14,10 +14,10 @@ from typing import TypedDict
 
 from guest.cache import cached, installed, store
 from guest.child import Request, run_all
-from guest.image import Line, Segment, Symbol
+from guest.image import Line, Scope, Segment, Symbol
 from kernel.abi import Arch
 
-FORMAT = 1  # of cache entries and of what the child answers
+FORMAT = 5  # of cache entries and of what the child answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ class DebugInfo:
 
     symbols: tuple[Symbol, ...]
     lines: tuple[Line, ...]
+    scopes: tuple[Scope, ...] = ()
+    scope_map: tuple[tuple[int, int], ...] = ()
+    begins: tuple[Line, ...] = ()
 
 
 class _Tables(TypedDict, total=False):
@@ -44,6 +47,9 @@ class _Tables(TypedDict, total=False):
     symbols: list[tuple[str, int, int]]
     files: list[str]
     lines: list[tuple[int, int, int]]  # address, index of the file, line
+    scopes: list[tuple[int, str, int, int, bool]]  # around, function, file, line, lends
+    map: list[tuple[int, int]]  # address, scope
+    begins: list[tuple[int, int, int]]  # address, index of the file, line
 
 
 def read_debug_info(elves: Sequence[Elf]) -> list[DebugInfo]:
@@ -80,4 +86,10 @@ def _decode(tables: _Tables) -> DebugInfo:
     return DebugInfo(
         tuple(Symbol(*row) for row in tables.get("symbols", ())),
         tuple(Line(at, files[file], line) for at, file, line in tables.get("lines", ())),
+        tuple(
+            Scope(around, function, files[file], line, lends)
+            for around, function, file, line, lends in tables.get("scopes", ())
+        ),
+        tuple((at, scope) for at, scope in tables.get("map", ())),
+        tuple(Line(at, files[file], line) for at, file, line in tables.get("begins", ())),
     )

@@ -4,7 +4,11 @@ Its request is ``{"mapped": [[begin, end], ...], "user_end": n}`` and the bytes 
 It answers one frame for each table that it can read, the most useful first, and ends at the
 first that it cannot: ``{"symbols": [[name, address, size], ...]}``, then ``{"files": [name,
 ...], "lines": [[address, index of the file, line], ...]}``, both sorted by address.  An empty
-name ends a run of lines.  Another table, of inlined calls say, is another frame.
+name ends a run of lines.  The last is ``{"scopes": [[around, function, index of the file,
+line, lends], ...], "map": [[address, scope], ...], "files": [...], "begins": [...]}``: inlined
+calls, and from where on the innermost is which; -1 is none.  A begin is ``[address, index of
+the file, line]``: a line that begins, or ends, at an address where the code of a later line
+does, since the compiler has made one of both.
 """
 
 import json
@@ -19,6 +23,7 @@ from elftools.dwarf.lineprogram import LineProgram
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from guest.elf_scopes import read_scopes
 from guest.worker import answer, begin
 
 MAX_NAME = 4096
@@ -43,6 +48,20 @@ def main() -> None:
     debug = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
     files, lines = read_lines(debug, job["mapped"])
     answer({"files": files, "lines": lines})
+    numbers = {name: number for number, name in enumerate(files)}
+    names_of = {}
+    for unit in debug.iter_CUs():
+        program = debug.line_program_for_CU(unit)
+        if program is not None:
+            names_of[unit.cu_offset] = file_names(program, compiled_in(unit))
+    scopes, places = read_scopes(debug, numbers, names_of)
+    places = [each for each in places if inside(each[0], job["mapped"])]
+    begins = [
+        (at, numbers[name], line)
+        for at, name, line in read_begins(debug, job["mapped"])
+        if name in numbers
+    ]
+    answer({"scopes": scopes, "map": places, "files": list(numbers), "begins": begins})
 
 
 def read_symbols(
@@ -85,6 +104,44 @@ def read_lines(
         if not merged or merged[-1][1:] != (index, line):
             merged.append((address, index, line))
     return list(files), merged
+
+
+def read_begins(debug: DWARFInfo, mapped: list[tuple[int, int]]) -> list[tuple[int, str, int]]:
+    """Read the lines that begin where the code of another line of their file does."""
+    found: dict[int, tuple[str, int]] = {}
+    for program, folder in programs(debug):
+        names = file_names(program, folder)
+        same: list[tuple[int, int, bool]] = []
+        address = -1
+        for entry in program.get_entries():
+            state = entry.state
+            if state is None:
+                continue
+            if state.address != address or state.end_sequence:
+                _note_begin(found, address, same, names)
+                same = []
+                address = state.address
+            if not state.end_sequence:
+                same.append((state.file, state.line, bool(state.is_stmt)))
+        _note_begin(found, address, same, names)
+    return [(at, *found[at]) for at in sorted(found) if inside(at, mapped)]
+
+
+def _note_begin(
+    found: dict[int, tuple[str, int]],
+    address: int,
+    same: list[tuple[int, int, bool]],
+    names: list[str],
+) -> None:
+    if len(same) < 2:
+        return
+    file, last, _ = same[-1]
+    first = next((line for f, line, is_start in same if f == file and is_start), last)
+    if first == last:
+        # The code of an inlined function may be one with that behind it.
+        file, first, _ = same[0]
+    if (file, first) != same[-1][:2] and 0 <= file < len(names) and 0 <= first < 1 << 32:
+        found[address] = names[file], first
 
 
 def inside(address: int, mapped: list[tuple[int, int]]) -> bool:

@@ -4,12 +4,13 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from guest.errors import GuestError
 from kernel.abi import PAGE_SHIFT, PAGE_SIZE, Arch, Page
 
 MAX_IMAGE = 256 << 20  # bytes of all segments
+_DEEPEST = 64  # inlined calls in each other
 UTCB_AREA = 1 << 20  # kept free from `Arch.user_utcb` on
 
 
@@ -47,6 +48,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """An inlined call."""
+
+    around: int  # the index of the scope that it lies in; -1: in the function itself
+    function: str  # as a symbol would be
+    file: str  # of the call
+    line: int
+    lends: bool = False  # it can give who calls it a pointer
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """A program, ready to be mapped.
 
@@ -64,6 +76,11 @@ class Image:
     lines: tuple[Line, ...] = field(repr=False)
     digest: str
     source: dict[str, str] = field(repr=False)
+    scopes: tuple[Scope, ...] = field(default=(), repr=False)
+    # From which address on which scope is the innermost; -1 is none.
+    scope_map: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    # Lines that begin or end where the code of another line begins.
+    begins: tuple[Line, ...] = field(default=(), repr=False)
     file: bytes = field(default=b"", repr=False)
 
     def symbol(self, name: str) -> Symbol | None:
@@ -92,6 +109,38 @@ class Image:
         return (
             line if segment is not None and segment is self.segment_at(line.address) else None
         )
+
+    def statement_at(self, address: int) -> tuple[Line | None, int]:
+        """Find the first line that has a part in the code at `address`, and where it is.
+
+        That is the line of the code there, unless the compiler has made one instruction of
+        two lines.  If the other is of an inlined function that ends there, its scopes are
+        those of the address before, which is given then.
+        """
+        line = self.line_at(address)
+        position = bisect_right(self.begins, address, key=attrgetter("address"))
+        if line is None or position == 0 or self.begins[position - 1].address != address:
+            return line, address
+        found = self.begins[position - 1]
+        if found.file == line.file:
+            return found, address
+        before = self.line_at(address - 1)
+        is_end = before is not None and before.file == found.file
+        return (found, address - 1) if is_end else (line, address)
+
+    def scopes_at(self, address: int) -> tuple[int, ...]:
+        """Give the inlined calls that the code at `address` belongs to, the outermost first.
+
+        They are numbers, indices of `scopes`.
+        """
+        position = bisect_right(self.scope_map, address, key=itemgetter(0))
+        number = self.scope_map[position - 1][1] if position else -1
+        found: list[int] = []
+        while 0 <= number < len(self.scopes) and len(found) < _DEEPEST:
+            found.append(number)
+            number = self.scopes[number].around
+        found.reverse()
+        return tuple(found)
 
     def segment_at(self, address: int) -> Segment | None:
         """Find the segment that `address` lies in."""

@@ -19,6 +19,7 @@ from kernel.abi import ARCHES, Arch, Rights
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 PROGRAMS = Path(__file__).parent / "programs"
+CORPUS = Path(__file__).parent / "corpus"
 
 MAX_FILE = 256 << 10
 MAX_THREADS = 1024
@@ -33,6 +34,7 @@ DEFAULT_RAM = 64 << 20
 DEFAULT_STACK = 16 << 10
 
 _FILE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_IN_CORPUS = re.compile(r"(?:[0-9]{2}_|innocent/)[A-Za-z0-9_/-]{1,128}")
 _INITIAL = {
     abi.CAP_TASK: "the task",
     abi.CAP_FACTORY: "the factory",
@@ -119,7 +121,8 @@ class TaskSpec:
     """A task: `image` is the file to load; `threads` begins with its first thread.
 
     `kip` says that the kernel info page is mapped in it.  A program of L4Re is given
-    `arguments` besides its name, and capabilities by `names`.
+    `arguments` besides its name, and capabilities by `names`.  With `pf_trampoline` its
+    threads may handle their own page faults (ABI 5.5).
     """
 
     name: str
@@ -130,6 +133,7 @@ class TaskSpec:
     start: Start = Start.PLAIN
     arguments: tuple[str, ...] = ()
     names: Mapping[str, int] = field(default_factory=dict)
+    pf_trampoline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +214,15 @@ def shipped_scenarios() -> list[str]:
 
 
 def find_scenario(where: str | Path) -> Path:
-    """Give the file of a scenario: a path, or the bare name of one that comes along."""
+    """Give the file of a scenario: a path, or the bare name of one that comes along.
+
+    Those of the corpus are called CASE/SCENARIO.
+    """
     text = str(where)
+    if _IN_CORPUS.fullmatch(text) and not Path(text).exists():
+        path = CORPUS / f"{text}.toml"
+        if path.is_file():
+            return path
     if isinstance(where, Path) or "/" in text or text.endswith(".toml") or Path(text).is_file():
         return Path(where)
     path = SCENARIOS / f"{text}.toml"
@@ -359,6 +370,7 @@ def _task(
     first = _thread(table, name, "", names, arch, None)
     caps = _caps(table.table("caps"), names, arch, pager=first.pager is not None)
     kip = table.boolean("kip", default=False)
+    trampoline = table.boolean("pf_trampoline", default=False)
     start = _start(table)
     arguments, named = _given(table, start, caps)
     # Keys of further threads, which were taken already.
@@ -371,7 +383,9 @@ def _task(
         raise table.error("thread", f"a task that starts as {start} makes its threads itself")
     if start is Start.SIGMA0 and (first.pager or first.handler):
         raise table.error("pager", "sigma0 has no pager: the kernel serves its page faults")
-    return TaskSpec(name, image, caps, (first, *others), kip, start, arguments, named)
+    return TaskSpec(
+        name, image, caps, (first, *others), kip, start, arguments, named, trampoline
+    )
 
 
 def _start(table: Table) -> Start:

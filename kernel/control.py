@@ -1,6 +1,6 @@
 """Operations on threads: the thread and scheduler protocols (ABI 6.2, 6.8)."""
 
-from kernel import abi, fault, ipc, segments, timeout
+from kernel import abi, fault, ipc, segments, timeout, trampoline
 from kernel.abi import Errno, Rights
 from kernel.errors import GuestFault
 from kernel.objects import (
@@ -44,6 +44,8 @@ def invoke_thread(kernel: Kernel, thread: Thread, request: Request) -> Answer | 
             return _register_deletion_irq(thread, request)
         case abi.THREAD_MODIFY_SENDERS:
             return _modify_senders(kernel, thread, request)
+        case abi.THREAD_PF_TRAMPOLINE:
+            return trampoline.control(kernel, thread, request)
         case abi.THREAD_X86_GDT:
             return segments.set_descriptors(kernel, thread, request)
         case abi.THREAD_AMD64_SET_SEGMENT_BASE:

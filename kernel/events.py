@@ -21,6 +21,7 @@ class Fate(IntEnum):
 
     HANDLED = 0  # its pager or handler was asked
     KILLED = 1  # no pager: the thread is gone (ABI 5.1)
+    TRAMPOLINE = 3  # it goes on in a handler of its own (ABI 5.5)
     STUCK = 2  # no exception handler: it blocks for ever (ABI 5.2)
 
 

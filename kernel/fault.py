@@ -19,6 +19,7 @@ from kernel.objects import (
     IN_PAGE_FAULT,
     NO_FAULT,
     NO_TRIGGER,
+    REFLECTION,
     STUCK,
     Capability,
     Gate,
@@ -39,36 +40,56 @@ _CALL_SIZE = 2  # bytes: syscall, and int 0x30
 
 
 def page_fault(kernel: Kernel, thread: Thread) -> None:
-    """Tell its pager of the page fault that `thread` trapped with."""
-    kernel.cost += kernel.costs.fault
+    """Tell its pager of the page fault that `thread` trapped with.
+
+    Kernel memory is nobody's to page: touching it is an exception (ABI 5.1).
+    """
     context = thread.context
+    if context.address >= kernel.arch.user_end:
+        context.vector = _PAGE_FAULT_VECTOR
+        exception(kernel, thread)
+        return
+    kernel.cost += kernel.costs.fault
     if thread.task.sigma0 and mapping.fabricate(kernel, thread.task, context.address):
         return
     cap = thread.task.caps.get(thread.pager) if thread.pager else None
-    if kernel.recorder is not None:
-        machine = kernel.machine
-        kernel.recorder.record(
-            Fault(
-                machine.now,
-                machine.instructions,
-                thread.number,
-                context.address,
-                context.error,
-                context.ip,
-                Fate.KILLED if cap is None else Fate.HANDLED,
-            )
-        )
+    record(kernel, thread, Fate.KILLED if cap is None else Fate.HANDLED)
     if cap is None:
         kernel.faults += 1
         ipc.bury(kernel, thread)
         return
     _prepare(thread, IN_PAGE_FAULT)
+    thread.utcb.store(utcb.MR, word(thread))
+    thread.utcb.store(utcb.MR + 1, thread.context.ip)
+    _call(kernel, thread, cap, Protocol.PAGE_FAULT, words=2, flags=0)
+
+
+def word(thread: Thread) -> int:
+    """Give the word that tells of a page fault: the address, and three bits of what it was."""
+    context = thread.context
     what = context.error & (FAULT_PRESENT | FAULT_WRITE)
     if context.error & FAULT_FETCH:
         what |= abi.FAULT_FETCH
-    thread.utcb.store(utcb.MR, context.address & ~abi.FAULT_BITS | what)
-    thread.utcb.store(utcb.MR + 1, context.ip)
-    _call(kernel, thread, cap, Protocol.PAGE_FAULT, words=2, flags=0)
+    return context.address & ~abi.FAULT_BITS | what
+
+
+def record(kernel: Kernel, thread: Thread, fate: Fate) -> None:
+    """Tell the recorder of a page fault."""
+    if kernel.recorder is None:
+        return
+    context = thread.context
+    machine = kernel.machine
+    kernel.recorder.record(
+        Fault(
+            machine.now,
+            machine.instructions,
+            thread.number,
+            context.address,
+            context.error,
+            context.ip,
+            fate,
+        )
+    )
 
 
 def exception(kernel: Kernel, thread: Thread) -> None:
@@ -123,7 +144,9 @@ def settle(kernel: Kernel, thread: Thread) -> None:
         _end(kernel, thread)
         return
     context = thread.context
-    if thread.trigger == AFTER_CALL:
+    if thread.trigger == REFLECTION:
+        context.vector = _PAGE_FAULT_VECTOR
+    elif thread.trigger == AFTER_CALL:
         context.vector, _, context.error = _ALIEN[kernel.arch.name]
     else:
         context.vector, context.error = _EX_REGS_VECTOR, 0

@@ -28,6 +28,8 @@ _LAYOUTS: dict[str, tuple[str, ...]] = {
     ),
 }
 _KEPT = frozenset((_ADDRESS, _VECTOR, _ERROR, "cs", "ss"))
+# A flag that no handler can set: what is nested returns by a task switch (ABI 5.2).
+_NESTED_TASK = 1 << 14
 
 
 def words(arch: Arch) -> int:
@@ -43,6 +45,7 @@ def load(arch: Arch, thread: Thread) -> tuple[int, ...]:
 def store(arch: Arch, thread: Thread, frame: tuple[int, ...]) -> None:
     """Set a thread's registers from a handler's answer, `words` of it at least."""
     values = dict(zip(_LAYOUTS[arch.name], frame, strict=False))
+    values["flags"] &= ~_NESTED_TASK
     context = thread.context
     # Loading a selector sets its base, so bases come last.
     packed = values.pop(_SELECTORS, None)
@@ -52,6 +55,13 @@ def store(arch: Arch, thread: Thread, frame: tuple[int, ...]) -> None:
     for name, value in values.items():
         if name not in _KEPT:
             context.store_register(name, value)
+
+
+def cause(arch: Arch, frame: tuple[int, ...]) -> tuple[int, int, int]:
+    """Give vector, error and address of the trap that a frame tells of."""
+    layout = _LAYOUTS[arch.name]
+    vector, error, address = (frame[layout.index(n)] for n in (_VECTOR, _ERROR, _ADDRESS))
+    return vector, error, address
 
 
 def _load(thread: Thread, name: str) -> int:

@@ -19,6 +19,7 @@ from kernel.objects import Thread
 from kernel.port import EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 from kernel.state import Kernel
 from kernel.timeout import microseconds_of
+from kernel.trampoline import enter
 
 
 def run(kernel: Kernel, until: int) -> Outcome:
@@ -72,7 +73,8 @@ def run(kernel: Kernel, until: int) -> Outcome:
         if trap == SYSTEM_CALL:
             invoke(kernel, thread)
         elif trap == PAGE_FAULT:
-            page_fault(kernel, thread)
+            if not thread.armed or not enter(kernel, thread):
+                page_fault(kernel, thread)
         elif trap == EXCEPTION:
             exception(kernel, thread)
         else:

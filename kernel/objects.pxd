@@ -11,7 +11,7 @@ cdef class Task:
     cdef public list reply_pages
     cdef public unsigned long long utcb_area
     cdef public int utcbs
-    cdef public bint sigma0
+    cdef public bint sigma0, trampolines
 
 
 cdef class Thread:
@@ -25,7 +25,8 @@ cdef class Thread:
     cdef public object deletion_irq
     cdef public int fault, trigger
     cdef public tuple saved
-    cdef public bint alien, allowed
+    cdef public bint alien, allowed, armed
+    cdef public unsigned long long trampoline
     cdef public int priority
     cdef public long long slice_left, quantum
     cdef public bint queued

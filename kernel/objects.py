@@ -62,6 +62,7 @@ IN_EXCEPTION = 2
 # Why a thread has an exception to raise before it runs.
 NO_TRIGGER = 0
 EX_REGS = 1
+REFLECTION = 3  # of a page fault that its own handler could not resolve
 AFTER_CALL = 2  # it is alien, and a system call that it was allowed is done
 
 
@@ -78,6 +79,7 @@ class Task:
         "reply_pages",
         "reply_slots",
         "sigma0",
+        "trampolines",
         "utcb_area",
         "utcbs",
     )
@@ -93,6 +95,7 @@ class Task:
         self.ku_pages: dict[int, tuple[int, int]] = {}
         self.utcb_area = 0  # address; set when the first thread is made
         self.utcbs = 0  # threads that got a UTCB in it
+        self.trampolines = False  # its threads may have them (ABI 5.5)
         self.sigma0 = False  # it owns all memory that nobody else does (ABI 8.1)
 
 
@@ -103,6 +106,7 @@ class Thread:
     __slots__ = (
         "alien",
         "allowed",
+        "armed",
         "context",
         "deadline",
         "deletion_irq",
@@ -131,6 +135,7 @@ class Thread:
         "tag",
         "target",
         "task",
+        "trampoline",
         "trigger",
         "utcb",
         "utcb_address",
@@ -155,6 +160,8 @@ class Thread:
         self.trigger = NO_TRIGGER
         self.alien = False  # its system calls are exceptions
         self.allowed = False  # but not the next one
+        self.trampoline = 0  # address of the state for handling its own page faults; 0: none
+        self.armed = False  # it would handle the next one itself
         # Scheduling
         self.priority = abi.PRIORITY_NEW_THREAD
         self.quantum = 0  # cycles of a time slice; 0: what the scheduler gives

@@ -21,6 +21,33 @@ _cycles = click.option(
     "--cycles", type=click.IntRange(1), help="Budget of cycles instead of the scenario's."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_suppressions = click.option(
+    "--suppressions",
+    type=click.Path(),
+    help="File of suppressions instead of l4lab-suppressions.toml beside the scenario.",
+)
+_today = click.option(
+    "--today",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Judge the expiry of suppressions as of this day.",
+)
+_strict = click.option("--strict", is_flag=True, help="Latent findings fail the run, too.")
+_no_expect = click.option(
+    "--no-expect", is_flag=True, help="Ignore what the scenario expects: no finding is right."
+)
+_sarif = click.option(
+    "--sarif", type=click.Path(), metavar="FILE", help="Write the findings as SARIF 2.1.0."
+)
+_confirm = click.option(
+    "--confirm",
+    type=click.Choice(["some", "all", "none"]),
+    default="some",
+    show_default=True,
+    help="Which findings to confirm by running again; some are the first ten.",
+)
+_no_check = click.option(
+    "--no-check", is_flag=True, help="Do not look at how UTCBs are used: faster."
+)
 _quiet = click.option("--quiet", "-q", is_flag=True, help="Print only what went wrong.")
 
 
@@ -74,6 +101,13 @@ def commands() -> None:
     """Find out why an L4 message did not arrive as it was sent."""
 
 
+def _judging(command: Any) -> Any:
+    options = (_confirm, _suppressions, _today, _strict, _no_expect, _sarif)
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @commands.command()
 @click.argument("scenario")
 @_arch
@@ -82,6 +116,8 @@ def commands() -> None:
 @_quiet
 @_trace_file
 @_trace_limit
+@_no_check
+@_judging
 def run(
     scenario: str,
     arch: str | None,
@@ -90,23 +126,109 @@ def run(
     quiet: bool,
     trace: str | None,
     trace_limit: int,
+    no_check: bool,
+    **judging: Any,
 ) -> None:
     """Run SCENARIO, a path or the name of one that ships, and check what it expects."""
     from lab.views import result
 
     with _recording(trace, trace_limit) as writer:
-        done = _with_progress(
-            lambda progress: _run(
-                scenario, arch=arch, cycles=cycles, progress=progress, trace=writer
-            ),
-            show=not (as_json or quiet),
+        done = _judged(
+            scenario,
+            arch=arch,
+            cycles=cycles,
+            progress=not (as_json or quiet),
+            check=not no_check,
+            trace=writer,
+            **judging,
         )
     if as_json:
         _print_json({**result.as_json(done), **_recorded_as_json(writer)})
     else:
-        _print_lines(result.render_result(done, quiet=quiet))
+        _print_lines(result.render_result(done, quiet=quiet, width=_width()))
         _print_recorded(writer, quiet=quiet)
     sys.exit(_exit_code(done))
+
+
+@commands.command()
+@click.argument("scenario")
+@_arch
+@_cycles
+@_json
+@_quiet
+@_judging
+def check(
+    scenario: str,
+    arch: str | None,
+    cycles: int | None,
+    as_json: bool,
+    quiet: bool,
+    **judging: Any,
+) -> None:
+    """Run SCENARIO and report every finding in full: what, where, why, and what helps.
+
+    Notes and suppressed findings get a line in the table; `l4lab explain` tells of them.
+    """
+    from lab.views import finding, findings, result
+
+    done = _judged(
+        scenario, arch=arch, cycles=cycles, progress=not (as_json or quiet), **judging
+    )
+    if as_json:
+        _print_json(result.as_json(done))
+        sys.exit(_exit_code(done))
+    context = _context(done, scenario, arch=arch, cycles=cycles)
+    if not quiet:
+        _print_lines(result.render_title(done))
+    if not (quiet and done.holds):
+        reported = [found for found in done.findings if finding.is_reported(found)]
+        for found in reported:
+            _print_lines(finding.render_finding(found, context))
+            click.echo()
+        if len(done.findings) > 1 or len(reported) < len(done.findings):
+            _print_lines(findings.render_table(done.findings, context.width))
+            click.echo()
+    if not done.checked:
+        click.echo("nobody looked for findings: the checker did not watch this run")
+    _print_lines(result.render_outcome(done, quiet=quiet, width=context.width))
+    sys.exit(_exit_code(done))
+
+
+@commands.command()
+@click.argument("scenario")
+@click.argument("finding")
+@_arch
+@_cycles
+@_json
+def explain(
+    scenario: str, finding: str, arch: str | None, cycles: int | None, as_json: bool
+) -> None:
+    """Tell the story of a FINDING of SCENARIO, such as F1, from the beginning."""
+    from lab.views import finding_json, result, story
+    from lab.views.text import printable
+
+    done = _with_progress(
+        lambda progress: _run(scenario, arch=arch, cycles=cycles, progress=progress),
+        show=not as_json,
+    )
+    ids = [found.id for found in done.findings]
+    if finding.upper() not in ids:
+        there = f"this run has {', '.join(ids[:20])}" if ids else "this run has none"
+        raise click.UsageError(f"no finding {printable(finding[:40])}: {there}")
+    found = done.findings[ids.index(finding.upper())]
+    if as_json:
+        _print_json(
+            {
+                "schema": result.SCHEMA,
+                "scenario": done.scenario.name,
+                "arch": done.scenario.arch.name,
+                "finding": finding_json.finding_as_json(found),
+                "story": story.story_as_json(found),
+            }
+        )
+        return
+    context = _context(done, scenario, arch=arch, cycles=cycles)
+    _print_lines(story.render_story(found, context))
 
 
 @commands.command()
@@ -159,12 +281,16 @@ def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
 
 
 @commands.command("list")
+@click.option("--corpus", is_flag=True, help="List the corpus of known misuse instead.")
 @_json
-def list_scenarios(as_json: bool) -> None:
+def list_scenarios(corpus: bool, as_json: bool) -> None:
     """List the scenarios that ship."""
     from guest.scenario import load_scenario, shipped_scenarios
     from lab.views.text import render_table
 
+    if corpus:
+        _list_corpus(as_json)
+        return
     loaded = [load_scenario(name, arch=None) for name in shipped_scenarios()]
     if as_json:
         _print_json(
@@ -179,6 +305,17 @@ def list_scenarios(as_json: bool) -> None:
         return
     rows = [(s.name, " ".join(a.name for a in s.arches), s.title) for s in loaded]
     _print_lines([render_table(("scenario", "on", "what it shows"), rows)])
+
+
+def _list_corpus(as_json: bool) -> None:
+    from guest.corpus.cases import load_corpus
+    from lab.views import corpus
+
+    found = load_corpus()
+    if as_json:
+        _print_json(corpus.as_json(found))
+    else:
+        _print_lines(corpus.render(found))
 
 
 @commands.command()
@@ -228,6 +365,26 @@ def doctor(as_json: bool) -> None:
         rows = [(marks[c.ok], c.name, c.detail) for c in checks]
         _print_lines([render_table(("", "check", "detail"), rows)])
     sys.exit(HOLDS if all(check.ok for check in checks) else DIFFERS)
+
+
+@commands.command("bench")
+@_json
+def measure_speed(as_json: bool) -> None:
+    """Measure the speed of this installation; takes about ten seconds.
+
+    Only ratios within one run mean anything: machines differ, and are shared.
+    """
+    from bench import figures, suite
+
+    found = _with_progress(
+        lambda progress: suite.measure(suite.SHORT, progress=progress),
+        show=not as_json,
+        label="measuring",
+    )
+    if as_json:
+        _print_json(figures.as_json(found))
+    else:
+        _print_lines(figures.render(found))
 
 
 @commands.command()
@@ -429,10 +586,77 @@ def main() -> None:
         sys.exit(WRONG_INPUT)
 
 
-def _run(scenario: str, **options: Any) -> Any:
+def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
+    from lab.replay.examine import Confirm
     from lab.run import run_scenario
 
-    return run_scenario(scenario, **options)
+    return run_scenario(scenario, confirm=Confirm(confirm), **options)
+
+
+def _judged(
+    scenario: str,
+    *,
+    progress: bool,
+    suppressions: str | None,
+    today: Any,
+    strict: bool,
+    no_expect: bool,
+    sarif: str | None,
+    **options: Any,
+) -> Any:
+    # What the user gave is read before the run, and what was asked for written before
+    # anything is printed: wrong input is one message and nothing else.
+    from dataclasses import replace
+    from datetime import date
+    from pathlib import Path
+
+    from guest.scenario import Expect, load_scenario
+    from lab.result import judge
+    from lab.suppress import find_suppressions, load_suppressions
+
+    loaded = load_scenario(scenario, arch=options.pop("arch"))
+    if no_expect:
+        loaded = replace(loaded, expect=Expect())
+    file = find_suppressions(loaded.path) if suppressions is None else Path(suppressions)
+    known = () if file is None else load_suppressions(file)
+    done = _with_progress(
+        lambda report: _run(loaded, progress=report, **options), show=progress
+    )
+    day = date.today() if today is None else today.date()
+    done = judge(done, suppressions=known, today=day, strict=strict)
+    if sarif is not None:
+        _write_sarif(done, Path(sarif))
+    return done
+
+
+def _write_sarif(done: Any, path: Any) -> None:
+    from importlib.metadata import version
+    from pathlib import Path
+
+    from lab.atomic import write_text
+    from lab.views.sarif import sarif_log
+
+    log = sarif_log(done, root=Path.cwd(), version=version("l4lab"), exit_code=_exit_code(done))
+    write_text(path, json.dumps(log, indent=2) + "\n")
+
+
+def _context(done: Any, scenario: str, *, arch: str | None, cycles: int | None) -> Any:
+    from lab.views.finding import Context
+
+    command = [scenario]
+    if arch is not None:
+        command += ["--arch", arch]
+    if cycles is not None:
+        command += ["--cycles", str(cycles)]
+    return Context(tuple(command), done.names.source_line, _width())
+
+
+def _width() -> int:
+    from rich.console import Console
+
+    from lab.views.result import WIDTH
+
+    return Console().width if sys.stdout.isatty() else WIDTH
 
 
 @contextmanager
@@ -527,7 +751,7 @@ def _exit_code(done: Any) -> int:
     return HOLDS if done.holds else DIFFERS
 
 
-def _with_progress(work: Callable[[Any], Any], *, show: bool) -> Any:
+def _with_progress(work: Callable[[Any], Any], *, show: bool, label: str = "running") -> Any:
     # A bar appears on a terminal when a run is long enough to wonder.
     if not (show and sys.stderr.isatty()):
         return work(None)
@@ -540,7 +764,7 @@ def _with_progress(work: Callable[[Any], Any], *, show: bool) -> Any:
         def report(now: int, budget: int) -> None:
             nonlocal task
             if task is None:
-                task = bar.add_task("running", total=budget)
+                task = bar.add_task(label, total=budget)
             bar.update(task, completed=now)
 
         return work(report)

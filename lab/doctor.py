@@ -57,7 +57,7 @@ def _compiled_guests() -> Check:
 def _scenario(arch: str) -> Check:
     name = f"faq_nested_call on {arch}"
     try:
-        run = run_scenario("faq_nested_call", arch=arch)
+        run = run_scenario("faq_nested_call", arch=arch, check=False)
     except GuestError as error:
         return Check(name, False, str(error))
     return Check(name, run.holds, f"{run.engine} engine, trace {run.trace_hash}")

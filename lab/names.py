@@ -67,6 +67,14 @@ class Names:
         elif isinstance(event, Created) and event.kind == "thread":
             self.adopt(event.target, event.thread)
 
+    def source_line(self, file: str, line: int) -> str:
+        """Give a line of a program's source, without the space around it; empty if unknown."""
+        for image in self.images.values():
+            lines = image.source.get(file, "").splitlines()
+            if 0 < line <= len(lines):
+                return lines[line - 1].strip()
+        return ""
+
     def place(self, thread: int, address: int) -> Place:
         """Find what `address` means in the program of a thread."""
         image = self.images.get(thread)

@@ -276,4 +276,4 @@ class RunRecorder(Recorder):
 
 
 def _is_unhandled(event: Event) -> TypeGuard[Fault | Exception_]:
-    return isinstance(event, Fault | Exception_) and event.fate is not Fate.HANDLED
+    return isinstance(event, Fault | Exception_) and event.fate in (Fate.KILLED, Fate.STUCK)

@@ -1,7 +1,7 @@
 """A run: a scenario booted, run to its end, and what came of it."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -10,13 +10,17 @@ from guest.image import Image, resolve
 from guest.scenario import Scenario, load_scenario
 from kernel.events import Event, Outcome
 from kernel.kernel import end, run
-from lab.expect import check
+from lab.expect import check as check_expectations
+from lab.expect import check_items
 from lab.names import Names
 from lab.recorder import RunRecorder
+from lab.replay.attribute import Watch
+from lab.replay.examine import Confirm, examine
 from lab.replay.system import CPU_KHZ, System, boot, identify, load_programs
-from lab.result import Run
+from lab.result import Run, judge
 from lab.trace.head import Ending, describe_run
 from lab.trace.writer import TraceWriter
+from lab.views.finding_json import finding_as_json
 
 STEPS = 100  # times that progress is reported in a run that uses its whole budget
 
@@ -32,33 +36,54 @@ def run_scenario(
     cycles: int | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
+    check: bool = True,
+    confirm: Confirm = Confirm.SOME,
     trace: TraceWriter | None = None,
 ) -> Run:
     """Run a scenario, given as itself, a path or the name of one that ships, to its end.
 
-    `cycles` replaces its budget; `listener` is shown every event as it happens; the run is
+    `cycles` replaces its budget; `listener` is shown every event as it happens.  With
+    `check` the use of UTCBs is checked, which changes nothing in the run.  The run is
     recorded to `trace`, which is complete then.
     Raises GuestError if scenario or programs are not right.
     """
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario, arch=arch)
+    check_items(scenario.expect, file=str(scenario.path))
     images = load_programs(scenario)
     places = _places(scenario, images)
     recorder = RunRecorder(identify(scenario, images))
-    system = boot(scenario, images, recorder=recorder)
+    watch = Watch(scenario, recorder) if check else None
+    budget = scenario.cycles if cycles is None else cycles
+    if watch is None:
+        system = boot(scenario, images, recorder=recorder)
+    else:
+        system = boot(scenario, images, recorder=watch.recorder, machine=watch.machine)
+        watch.begin(system)
     recorder.names = system.names
     if listener is not None:
         recorder.listener = partial(listener, system.names)
-    budget = scenario.cycles if cycles is None else cycles
     try:
         if trace is not None:
             _begin_trace(trace, system, recorder, budget)
         outcome = _run(system, budget, progress)
+        recorder.flush()
         done = _report(system, recorder, outcome, places)
     finally:
         system.close()
+    if watch is not None:
+        findings = examine(
+            watch.candidates(),
+            scenario,
+            images,
+            system.names,
+            budget=budget,
+            places=tuple(places[key] for key in sorted(places)),
+            confirm=confirm,
+        )
+        done = judge(replace(done, findings=findings, checked=True))
     if trace is not None:
-        _finish_trace(trace, recorder, done)
+        _finish_trace(trace, done)
     return done
 
 
@@ -78,8 +103,7 @@ def _begin_trace(
     recorder.sink = trace
 
 
-def _finish_trace(trace: TraceWriter, recorder: RunRecorder, done: Run) -> None:
-    recorder.flush()
+def _finish_trace(trace: TraceWriter, done: Run) -> None:
     ending = Ending(
         outcome=done.outcome,
         engine=done.engine,
@@ -90,9 +114,7 @@ def _finish_trace(trace: TraceWriter, recorder: RunRecorder, done: Run) -> None:
         invocations=done.invocations,
         trace_hash=done.trace_hash,
     )
-    # A run has findings if a checker watched it.
-    findings = [asdict(finding) for finding in getattr(done, "findings", ())]
-    trace.finish(ending, findings)
+    trace.finish(ending, [finding_as_json(finding) for finding in done.findings])
 
 
 def _run(system: System, budget: int, progress: Progress | None) -> Outcome:
@@ -140,7 +162,7 @@ def _report(
     name = outcome.name.lower()
     console = recorder.console()
 
-    return Run(
+    done = Run(
         scenario=scenario,
         engine=system.machine.engine,
         outcome=name,
@@ -149,7 +171,7 @@ def _report(
         instructions=system.machine.instructions,
         messages=recorder.messages,
         invocations=recorder.invocations,
-        expectations=check(
+        expectations=check_expectations(
             expect,
             outcome=name,
             console=console,
@@ -163,3 +185,4 @@ def _report(
         last=recorder.last(),
         names=system.names,
     )
+    return judge(done)

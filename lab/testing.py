@@ -17,6 +17,8 @@ from guest.scenario import Scenario
 from kernel.events import Transfer
 from lab import run as running
 from lab.result import Run
+from lab.views.findings import render_table
+from lab.views.result import WIDTH
 from lab.views.text import render_event
 
 _RUNS = pytest.StashKey[list[tuple[str, Run]]]()
@@ -82,5 +84,8 @@ def describe(run: Run) -> str:
         lines += render_event(event, run.names)
     for fault in run.faults:
         lines += render_event(fault, run.names)
+    if run.findings:
+        lines.append("findings:")
+        lines += render_table(run.findings, WIDTH)
     lines.append(f"outcome {run.outcome} at cycle {run.cycles:,}, trace {run.trace_hash}")
     return "\n".join(str(line) for line in lines)

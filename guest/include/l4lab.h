@@ -243,6 +243,227 @@ L4LAB_INLINE void __attribute__((noreturn)) l4_sleep_forever(void)
     l4_ipc_sleep(L4_IPC_NEVER);
 }
 
+/* Flexpages and items. */
+
+typedef union l4_fpage_t {
+  l4_umword_t raw;
+} l4_fpage_t;
+
+enum {
+  L4_PAGESHIFT = L4_PAGE_SHIFT,
+  L4_PAGESIZE = L4_PAGE_SIZE,
+
+  L4_FPAGE_X = L4_PAGE_X,
+  L4_FPAGE_W = L4_PAGE_W,
+  L4_FPAGE_RO = L4_PAGE_R,
+  L4_FPAGE_RW = L4_PAGE_R | L4_PAGE_W,
+  L4_FPAGE_RX = L4_PAGE_R | L4_PAGE_X,
+  L4_FPAGE_RWX = L4_PAGE_R | L4_PAGE_W | L4_PAGE_X,
+
+  L4_CAP_FPAGE_R = L4_RIGHT_R,
+  L4_CAP_FPAGE_RW = L4_RIGHT_R | L4_RIGHT_W,
+  L4_CAP_FPAGE_RS = L4_RIGHT_R | L4_RIGHT_S,
+  L4_CAP_FPAGE_RWS = L4_RIGHT_R | L4_RIGHT_W | L4_RIGHT_S,
+  L4_CAP_FPAGE_RWSD = L4_RIGHT_R | L4_RIGHT_W | L4_RIGHT_S | L4_RIGHT_D,
+
+  L4_MAP_ITEM_MAP = 0,
+  L4_MAP_ITEM_GRANT = L4_ITEM_GRANT,
+
+  L4_RCV_ITEM_SINGLE_CAP = L4_ITEM_MAP | L4_ITEM_SMALL,
+  L4_RCV_ITEM_LOCAL_ID = L4_ITEM_LOCAL_ID,
+};
+
+L4LAB_INLINE l4_fpage_t l4lab_fpage(l4_umword_t base, unsigned kind, unsigned order,
+                                    unsigned rights)
+{
+  l4_fpage_t fpage;
+  fpage.raw = base | order << L4_FPAGE_ORDER_SHIFT | kind << L4_FPAGE_KIND_SHIFT | rights;
+  return fpage;
+}
+
+/* 2^order bytes of memory. */
+L4LAB_INLINE l4_fpage_t l4_fpage(l4_umword_t address, unsigned order, unsigned rights)
+{
+  return l4lab_fpage(address & (l4_umword_t)-L4_PAGESIZE, 1, order, rights);
+}
+
+/* 2^order capabilities. */
+L4LAB_INLINE l4_fpage_t l4_obj_fpage(l4_cap_idx_t cap, unsigned order, unsigned rights)
+{
+  return l4lab_fpage(cap & (l4_umword_t)-L4_PAGESIZE, 3, order, rights);
+}
+
+L4LAB_INLINE l4_fpage_t l4_fpage_invalid(void) { return l4lab_fpage(0, 0, 0, 0); }
+
+/* The first word of an item that is sent: where in the receive window the mapping goes. */
+L4LAB_INLINE l4_umword_t l4_map_control(l4_umword_t hot_spot, unsigned caching, unsigned grant)
+{
+  return (hot_spot & (l4_umword_t)-L4_PAGESIZE) | caching | grant | L4_ITEM_MAP;
+}
+
+L4LAB_INLINE l4_umword_t l4_map_obj_control(l4_umword_t hot_spot, unsigned grant)
+{
+  return l4_map_control(hot_spot, 0, grant);
+}
+
+/* Put an item behind what `tag` counts; gives the tag that counts it too. */
+L4LAB_INLINE l4_msgtag_t l4_sndfpage_add_u(l4_fpage_t fpage, l4_umword_t control,
+                                           l4_msgtag_t tag, l4_utcb_t *utcb)
+{
+  l4_msg_regs_t *regs = l4_utcb_mr_u(utcb);
+  unsigned at = l4_msgtag_words(tag) + 2 * l4_msgtag_items(tag);
+  regs->mr[at] = control;
+  regs->mr[at + 1] = fpage.raw;
+  return l4_msgtag(l4_msgtag_label(tag), l4_msgtag_words(tag), l4_msgtag_items(tag) + 1,
+                   l4_msgtag_flags(tag));
+}
+
+L4LAB_INLINE l4_msgtag_t l4_sndfpage_add(l4_fpage_t fpage, l4_umword_t control,
+                                         l4_msgtag_t tag)
+{
+  return l4_sndfpage_add_u(fpage, control, tag, l4_utcb());
+}
+
+/* Whether the first word of a received item says that a capability has arrived. */
+L4LAB_INLINE int l4lab_cap_received(l4_umword_t item) { return (item & 0x3e) == 0x38; }
+
+/* Let one capability in with the next message, whichever that is, and nothing else. */
+L4LAB_INLINE void l4lab_receive_cap(l4_cap_idx_t cap)
+{
+  l4_buf_regs_t *buffers = l4_utcb_br();
+  buffers->bdr = 0;
+  buffers->br[0] = cap | L4_RCV_ITEM_SINGLE_CAP;
+  buffers->br[1] = 0;
+}
+
+/* Kernel objects.  Each function below is a call and takes its parameters through the
+ * message registers; those that make an object take the first buffer registers, too. */
+
+L4LAB_INLINE long l4_error(l4_msgtag_t tag)
+{
+  if (l4_msgtag_has_error(tag))
+    return -(long)(2000 + l4_ipc_error(tag, l4_utcb()));
+  return l4_msgtag_label(tag);
+}
+
+L4LAB_INLINE l4_msgtag_t l4_factory_create_thread(l4_cap_idx_t factory, l4_cap_idx_t target)
+{
+  l4lab_receive_cap(target);
+  l4_utcb_mr()->mr[0] = (l4_umword_t)L4_PROTO_THREAD;
+  return l4_ipc_call(factory, l4_utcb(), l4_msgtag(L4_PROTO_FACTORY, 1, 0, 0), L4_IPC_NEVER);
+}
+
+/* Make a gate, bound to `thread` unless that is invalid. */
+L4LAB_INLINE l4_msgtag_t l4_factory_create_gate(l4_cap_idx_t factory, l4_cap_idx_t target,
+                                                l4_cap_idx_t thread, l4_umword_t label)
+{
+  enum { AN_UNSIGNED = 1 };
+  l4_msg_regs_t *regs = l4_utcb_mr();
+  l4_msgtag_t tag = l4_msgtag(L4_PROTO_FACTORY, 3, 0, 0);
+  l4lab_receive_cap(target);
+  regs->mr[0] = 0;
+  regs->mr[1] = sizeof(label) << 16 | AN_UNSIGNED;
+  regs->mr[2] = label;
+  if (!(thread & L4_CAP_INVALID_BIT))
+    tag = l4_sndfpage_add(l4_obj_fpage(thread, 0, L4_CAP_FPAGE_RWS), l4_map_obj_control(0, 0),
+                          tag);
+  return l4_ipc_call(factory, l4_utcb(), tag, L4_IPC_NEVER);
+}
+
+/* Thread control: the words are set up by the functions from _start on, and nothing else
+ * may come between them and _commit. */
+
+L4LAB_INLINE void l4_thread_control_start(void)
+{
+  l4_utcb_mr()->mr[0] = L4_THREAD_CONTROL;
+}
+
+L4LAB_INLINE void l4_thread_control_pager(l4_cap_idx_t pager)
+{
+  l4_utcb_mr()->mr[0] |= L4_CONTROL_SET_PAGER;
+  l4_utcb_mr()->mr[1] = pager;
+}
+
+L4LAB_INLINE void l4_thread_control_exc_handler(l4_cap_idx_t handler)
+{
+  l4_utcb_mr()->mr[0] |= L4_CONTROL_SET_HANDLER;
+  l4_utcb_mr()->mr[2] = handler;
+}
+
+L4LAB_INLINE void l4_thread_control_bind(l4_utcb_t *utcb, l4_cap_idx_t task)
+{
+  l4_msg_regs_t *regs = l4_utcb_mr();
+  regs->mr[0] |= L4_CONTROL_BIND;
+  regs->mr[5] = (l4_umword_t)utcb;
+  regs->mr[6] = l4_map_obj_control(0, 0);
+  regs->mr[7] = l4_obj_fpage(task, 0, L4_CAP_FPAGE_RWS).raw;
+}
+
+L4LAB_INLINE l4_msgtag_t l4_thread_control_commit(l4_cap_idx_t thread)
+{
+  unsigned items = (l4_utcb_mr()->mr[0] & L4_CONTROL_BIND) != 0;
+  return l4_ipc_call(thread, l4_utcb(), l4_msgtag(L4_PROTO_THREAD, 6, items, 0),
+                     L4_IPC_NEVER);
+}
+
+/* Let a thread go on at `ip` with stack `sp`; all ones leave them as they are. */
+L4LAB_INLINE l4_msgtag_t l4_thread_ex_regs(l4_cap_idx_t thread, l4_umword_t ip,
+                                           l4_umword_t sp, l4_umword_t flags)
+{
+  l4_msg_regs_t *regs = l4_utcb_mr();
+  regs->mr[0] = L4_THREAD_EX_REGS | flags;
+  regs->mr[1] = ip;
+  regs->mr[2] = sp;
+  return l4_ipc_call(thread, l4_utcb(), l4_msgtag(L4_PROTO_THREAD, 3, 0, 0), L4_IPC_NEVER);
+}
+
+/* Give a thread a priority and let it run, on whichever CPU. */
+L4LAB_INLINE l4_msgtag_t l4lab_run_thread(l4_cap_idx_t scheduler, l4_cap_idx_t thread,
+                                          l4_umword_t priority)
+{
+  l4_msg_regs_t *regs = l4_utcb_mr();
+  regs->mr[0] = L4_SCHEDULER_RUN_THREAD;
+  regs->mr[1] = 0;
+  regs->mr[2] = 1;
+  regs->mr[3] = priority;
+  regs->mr[4] = 0;
+  return l4_ipc_call(scheduler, l4_utcb(),
+                     l4_sndfpage_add(l4_obj_fpage(thread, 0, L4_CAP_FPAGE_RWS),
+                                     l4_map_obj_control(0, 0),
+                                     l4_msgtag(L4_PROTO_SCHEDULER, 5, 0, 0)),
+                     L4_IPC_NEVER);
+}
+
+/* Map a flexpage of task `source` to task `target`; `base` is the first word of an item. */
+L4LAB_INLINE l4_msgtag_t l4_task_map(l4_cap_idx_t target, l4_cap_idx_t source,
+                                     l4_fpage_t fpage, l4_umword_t base)
+{
+  l4_msg_regs_t *regs = l4_utcb_mr();
+  regs->mr[0] = L4_TASK_MAP;
+  regs->mr[1] = base | L4_ITEM_MAP;
+  regs->mr[2] = fpage.raw;
+  return l4_ipc_call(target, l4_utcb(),
+                     l4_sndfpage_add(l4_obj_fpage(source, 0, L4_CAP_FPAGE_RWS),
+                                     l4_map_obj_control(0, 0),
+                                     l4_msgtag(L4_PROTO_TASK, 3, 0, 0)),
+                     L4_IPC_NEVER);
+}
+
+/* What to unmap: only from those who got it of this task, here too, or the object itself. */
+#define L4_FP_OTHER_SPACES ((l4_umword_t)0)
+#define L4_FP_ALL_SPACES ((l4_umword_t)L4_UNMAP_SELF)
+#define L4_FP_DELETE_OBJ ((l4_umword_t)(L4_UNMAP_SELF | L4_UNMAP_DELETE))
+
+L4LAB_INLINE l4_msgtag_t l4_task_unmap(l4_cap_idx_t task, l4_fpage_t fpage,
+                                       l4_umword_t mask)
+{
+  l4_msg_regs_t *regs = l4_utcb_mr();
+  regs->mr[0] = L4_TASK_UNMAP;
+  regs->mr[1] = mask;
+  regs->mr[2] = fpage.raw;
+  return l4_ipc_call(task, l4_utcb(), l4_msgtag(L4_PROTO_TASK, 3, 0, 0), L4_IPC_NEVER);
+}
+
 /* The log. */
 
 /* Print `length` bytes.  The log gets them through the message registers: mr[0], mr[1] and

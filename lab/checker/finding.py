@@ -102,6 +102,8 @@ class Word:
     writer: str  # "kernel, M18", "notify_other+0x12", "never written"
     state: str  # consumed, intact, STALE, undefined, saved, own
     here: bool = False  # the access at fault reads this one
+    read: Access | None = None  # the first read of what was delivered, if it is known
+    unread: bool = False  # it is known that nobody had read it
 
 
 @dataclass(frozen=True, slots=True)

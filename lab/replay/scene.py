@@ -161,6 +161,9 @@ class Scene:
         base = kip.describe(arch, cpu_khz=self.machine.cpu_khz, ram=self.scenario.ram)
         used = kip.Memory(0, kernel.frame - 1, kip.Kind.RESERVED) if kernel.frame else None
         regions = [*base.memory, *([used] if used else [])]
+        features = base.features
+        if any(spec.pf_trampoline for spec in self.scenario.tasks):
+            features += ("pf_tramp",)
         entries = {Start.SIGMA0: 0, Start.ROOT: 0}
         for spec in self.scenario.tasks:
             if spec.start in _ONE_TO_ONE:
@@ -172,6 +175,7 @@ class Scene:
             replace(
                 base,
                 memory=tuple(regions),
+                features=features,
                 sigma0_ip=entries[Start.SIGMA0],
                 root_ip=entries[Start.ROOT],
             )
@@ -203,6 +207,7 @@ class Scene:
         task = self.kernel.create_task()
         self.tasks[spec.name] = task
         self.names.objects[task.number] = spec.name
+        task.trampolines = spec.pf_trampoline
         if spec.start in _ONE_TO_ONE:
             self._load_in_place(spec, task, image)
             return

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from guest.elf import parse_segments
-from guest.image import Image, Line, Segment, Symbol, check_segments, digest_of
+from guest.image import Image, Line, Scope, Segment, Symbol, check_segments, digest_of
 from kernel.abi import Arch, Page
 from lab.trace.schema import LARGEST_DEBUG, LARGEST_IMAGE, LARGEST_PROGRAMS
 
@@ -157,11 +157,17 @@ def _decode_segments(data: bytes) -> tuple[Segment, ...]:
 
 
 def _encode_debug(image: Image) -> bytes:
-    files = {name: k for k, name in enumerate(dict.fromkeys(x.file for x in image.lines))}
+    named = (*image.lines, *image.begins, *image.scopes)
+    files = {name: k for k, name in enumerate(dict.fromkeys(x.file for x in named))}
     tables: dict[str, object] = {
         "symbols": [(s.name, s.address, s.size) for s in image.symbols],
         "files": list(files),
         "lines": [(x.address, files[x.file], x.line) for x in image.lines],
+        "begins": [(x.address, files[x.file], x.line) for x in image.begins],
+        "scopes": [
+            (s.around, s.function, files[s.file], s.line, s.lends) for s in image.scopes
+        ],
+        "map": image.scope_map,
         "source": image.source,
     }
     return json.dumps(tables, separators=(",", ":")).encode()
@@ -175,25 +181,50 @@ def _with_debug(image: Image, data: bytes) -> Image:
     if not isinstance(tables, dict):
         raise ValueError("debug information that is no object")
     files = [_text(name) for name in _list(tables, "files")]
-    symbols = [
+    symbols = tuple(
         Symbol(_text(name), _number(address), _number(size))
-        for name, address, size in _rows(tables, "symbols")
-    ]
-    lines = [
-        Line(_number(address), files[_number(file, len(files))], _number(line))
-        for address, file, line in _rows(tables, "lines")
-    ]
+        for name, address, size in _rows(tables, "symbols", 3)
+    )
+    scopes = tuple(
+        # Those around a scope come before it, so that none lies in itself.
+        Scope(
+            _number(around, index, low=-1),
+            _text(function),
+            files[_number(file, len(files))],
+            _number(line),
+            lends is True,
+        )
+        for index, (around, function, file, line, lends) in enumerate(
+            _rows(tables, "scopes", 5)
+        )
+    )
+    scope_map = tuple(
+        (_number(address), _number(scope, len(scopes), low=-1))
+        for address, scope in _rows(tables, "map", 2)
+    )
     _check_sorted([symbol.address for symbol in symbols])
-    _check_sorted([line.address for line in lines])
+    _check_sorted([address for address, _ in scope_map])
     source = tables.get("source")
     if not isinstance(source, dict):
         raise ValueError("sources that are no object")
     return replace(
         image,
-        symbols=tuple(symbols),
-        lines=tuple(lines),
+        symbols=symbols,
+        lines=_lines(tables, "lines", files),
+        begins=_lines(tables, "begins", files),
+        scopes=scopes,
+        scope_map=scope_map,
         source={_text(name): _source(text) for name, text in source.items()},
     )
+
+
+def _lines(tables: dict[str, _Json], name: str, files: list[str]) -> tuple[Line, ...]:
+    lines = tuple(
+        Line(_number(address), files[_number(file, len(files))], _number(line))
+        for address, file, line in _rows(tables, name, 3)
+    )
+    _check_sorted([line.address for line in lines])
+    return lines
 
 
 def _check_sorted(addresses: list[int]) -> None:
@@ -208,12 +239,12 @@ def _list(tables: dict[str, _Json], name: str) -> Sequence[_Json]:
     return found
 
 
-def _rows(tables: dict[str, _Json], name: str) -> list[tuple[_Json, _Json, _Json]]:
-    found: list[tuple[_Json, _Json, _Json]] = []
+def _rows(tables: dict[str, _Json], name: str, width: int) -> list[list[_Json]]:
+    found: list[list[_Json]] = []
     for row in _list(tables, name):
-        if not isinstance(row, list) or len(row) != 3:
-            raise ValueError(f"a row of {name} that has not three parts")
-        found.append((row[0], row[1], row[2]))
+        if not isinstance(row, list) or len(row) != width:
+            raise ValueError(f"a row of {name} that has not {width} parts")
+        found.append(row)
     return found
 
 
@@ -230,7 +261,7 @@ def _source(value: _Json) -> str:
     return value
 
 
-def _number(value: _Json, limit: int = _WORD + 1) -> int:
-    if type(value) is not int or not 0 <= value < limit:
+def _number(value: _Json, limit: int = _WORD + 1, *, low: int = 0) -> int:
+    if type(value) is not int or not low <= value < limit:
         raise ValueError("debug information with a number that is none")
     return value

@@ -11,9 +11,17 @@ from lab.expect import Expectation
 from lab.names import Names
 from lab.result import Run
 from lab.trace.console import decode_console
+from lab.views.finding_json import finding_as_json, suppression_as_json
+from lab.views.findings import (
+    count_findings,
+    render_comparison,
+    render_suppressions,
+    render_table,
+)
 from lab.views.text import printable, render_event, render_refusals
 
-SCHEMA = 1
+SCHEMA = 1  # docs/json.md says what may change without a new number
+WIDTH = 80  # of tables, where there is no terminal to ask
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -31,10 +39,21 @@ def as_json(run: Run) -> dict[str, Any]:
         "invocations": run.invocations,
         "expectations": [
             {"what": e.what, "expected": e.expected, "actual": e.actual, "holds": e.holds}
-            for e in run.expectations
+            for e in _expectations(run)
         ],
         "unchecked": list(run.unchecked),
-        "findings": [],
+        "checked": run.checked,
+        "findings": [finding_as_json(finding) for finding in run.findings],
+        "comparison": None
+        if run.comparison is None
+        else {
+            "missing": [dict(item) for item in run.comparison.missing],
+            "unexpected": [finding.id for finding in run.comparison.unexpected],
+        },
+        "suppressions": {
+            "unused": [suppression_as_json(s) for s in run.unused],
+            "expired": [suppression_as_json(s) for s in run.expired],
+        },
         "refused": [
             {
                 "cycle": event.cycle,
@@ -61,25 +80,49 @@ def error_as_json(
     }
 
 
-def render_result(run: Run, *, quiet: bool) -> Iterator[Text]:
+def render_result(run: Run, *, quiet: bool, width: int = WIDTH) -> Iterator[Text]:
     """Render a run; `quiet` leaves the console and what holds away."""
     if not quiet:
-        yield Text(run.scenario.title, style="bold")
-        yield Text(f"{run.scenario.name} on {run.scenario.arch.name}", style="dim")
-        yield Text()
+        yield from render_title(run)
         for line in run.console.splitlines():
             yield Text("  │ ", style="dim").append(printable(line), style="not dim")
         yield Text()
+    if run.findings and not (quiet and run.holds):
+        yield from render_table(run.findings, width)
+        yield Text()
+    yield from render_outcome(run, quiet=quiet, width=width)
+
+
+def render_title(run: Run) -> Iterator[Text]:
+    """Render what was run."""
+    yield Text(run.scenario.title, style="bold")
+    yield Text(f"{run.scenario.name} on {run.scenario.arch.name}", style="dim")
+    yield Text()
+
+
+def render_outcome(run: Run, *, quiet: bool, width: int) -> Iterator[Text]:
+    """Render how a run ended: faults, what was expected, and the last line; no findings."""
     for fault in run.faults:
         yield from render_event(fault, run.names)
     yield from render_refusals(run.refused, run.refusals, run.names)
     for expectation in run.expectations:
         if not (quiet and expectation.holds):
             yield from _expectation(expectation)
+    if run.comparison is not None and not (quiet and run.comparison.holds):
+        yield from render_comparison(run.comparison, width)
+    yield from render_suppressions(run, width)
     for what in run.unchecked:
         if not quiet:
             yield Text(f"  ?  {what}: not checked", style="dim")
+    if run.findings:
+        yield Text(count_findings(run.findings))
     yield _summary(run)
+
+
+def _expectations(run: Run) -> tuple[Expectation, ...]:
+    if run.comparison is None:
+        return run.expectations
+    return (*run.expectations, run.comparison.as_expectation())
 
 
 def _expectation(expectation: Expectation) -> Iterator[Text]:

@@ -1,5 +1,6 @@
 """A stored trace: which run it is of and how much of it there is; its events, line by line."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from lab.names import Names
 from lab.trace.reader import Stamped, Trace
 from lab.trace.repetition import Repetition
 from lab.views.result import SCHEMA, event_as_json
-from lab.views.text import render_event, summarize_event
+from lab.views.text import printable, render_event, summarize_event
 
 
 def rows_head() -> Text:
@@ -49,7 +50,14 @@ def render_summary(trace: Trace) -> Iterator[Text]:
             f"{end.outcome}; {end.cycles:,} cycles, {end.instructions:,} instructions, "
             f"{end.messages:,} messages, {end.events:,} events; trace {end.trace_hash}"
         )
+    for body in trace.findings:
+        yield Text(f"  {_line_of(json.loads(body))}")
     yield from render_state(trace)
+
+
+def _line_of(finding: dict[str, Any]) -> str:
+    parts = (finding.get(key) for key in ("id", "verdict", "rule", "thread", "register"))
+    return "  ".join(printable(part[:80]) for part in parts if isinstance(part, str))
 
 
 def as_json(trace: Trace) -> dict[str, Any]:
@@ -74,6 +82,7 @@ def as_json(trace: Trace) -> dict[str, Any]:
         "messages": None if end is None else end.messages,
         "invocations": None if end is None else end.invocations,
         "trace_hash": None if end is None else end.trace_hash,
+        "findings": [json.loads(body) for body in trace.findings],
     }
 
 

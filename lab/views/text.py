@@ -93,9 +93,9 @@ def summarize_event(event: Event, names: Names) -> Text:
 def describe_tag(tag: int, arch: Arch) -> str:
     """Say what a message tag says: label, words, items and flags."""
     label, words, items, flags = abi.decode_tag(tag, bits=arch.bits)
-    parts = [f"label {describe_label(label)}", _count(words, "word")]
+    parts = [f"label {describe_label(label)}", describe_count(words, "word")]
     if items:
-        parts.append(_count(items, "item"))
+        parts.append(describe_count(items, "item"))
     for flag, name in (
         (abi.TAG_SCHEDULE, "schedule"),
         (abi.TAG_TRANSFER_FPU, "fpu"),
@@ -228,7 +228,7 @@ def _transfer(event: Transfer, names: Names) -> Iterator[Text]:
 
 def _items(event: Items, names: Names) -> Iterator[Text]:
     sender, receiver = names.of(event.sender), names.of(event.receiver)
-    yield _head(f"{sender} → {receiver}", _count(len(event.items) // 2, "item"))
+    yield _head(f"{sender} → {receiver}", describe_count(len(event.items) // 2, "item"))
     rows = [
         (utcb.name_of(event.first + k), f"{sent:#x}", f"{result:#x}")
         for k, (sent, result) in enumerate(zip(event.items, event.results, strict=True))
@@ -316,6 +316,7 @@ def _fate(fate: Fate) -> str:
     return {
         Fate.HANDLED: "handled",
         Fate.KILLED: "the thread has no pager and is killed",
+        Fate.TRAMPOLINE: "the thread handles it itself",
         Fate.STUCK: "the thread has no handler and is stopped",
     }[fate]
 
@@ -328,5 +329,6 @@ def _fault_kind(error: int) -> str:
     return f"{kind} of {'a protected' if error & 1 else 'an unmapped'} page"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def describe_count(number: int, noun: str) -> str:
+    """Say how many there are of something."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

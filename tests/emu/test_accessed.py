@@ -25,6 +25,7 @@ def flags(machine: Machine) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_programs_leave_their_marks(arch: str) -> None:
+    """ABI 6.1: accessed flags: what programs read and wrote."""
     it = loop(arch)
     assert flags(it.machine) == (0, 0, 0)
 

@@ -21,7 +21,7 @@ def shape(code: bytes, room: int = 4096, *, is_amd64: bool = True) -> Shape | No
     [
         (b"\xeb\xfe", End.TRANSFER, None, 0),
         (b"\x0f\x84\0\0\0\0", End.TRANSFER, None, 0),
-        (b"\xff\xd0", End.TRANSFER, None, 0),
+        (b"\xff\xd0", End.CALL, None, 0),
         (b"\xff\x25\0\0\0\0", End.TRANSFER, None, 0),
         (b"\xf3\xc3", End.TRANSFER, None, 0),
         (b"\xe2\xfe", End.TRANSFER, None, 0),

@@ -101,6 +101,7 @@ def test_words_are_the_guests_memory_itself(arch: str) -> None:
 
 
 def test_the_call_page_is_in_every_space_and_read_only() -> None:
+    """ABI 1.2: user-readable and executable page at 0xeacff000 in every task."""
     it = rig("ia32", f"mov ebx, {CALL_PAGE}; mov eax, [ebx]; mov [ebx], eax")
     assert it.run() == PAGE_FAULT
     assert (it.context.address, it.context.error) == (CALL_PAGE, 7)

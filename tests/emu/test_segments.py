@@ -40,6 +40,7 @@ def thaw(it: Rig) -> Rig:
 @pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("segment", ["fs", "gs"])
 def test_a_loaded_segment_begins_at_its_base(arch: str, number: int, segment: str) -> None:
+    """ABI 6.2: GDT entries are what fs and gs refer to."""
     it = rig(arch, load(arch, number, segment))
     it.machine.write(1, DATA + 0x40, b"\x78\x56\x34\x12")
     it.context.store_descriptor(number, data_segment(DATA + 0x40))
@@ -109,6 +110,7 @@ def test_segments_are_frozen_with_their_context(arch: str) -> None:
 
 
 def test_the_thread_segment_of_ia32_stays_what_it_was() -> None:
+    """ABI 1.4: fs and gs reach the UTCB on ia32."""
     it = rig("ia32", "mov eax, dword ptr fs:[0]; int 0x30")
     it.machine.write(1, DATA + 0x100, b"\x42\0\0\0")
     it.context.store_descriptor(0, data_segment(DATA))
@@ -120,6 +122,7 @@ def test_the_thread_segment_of_ia32_stays_what_it_was() -> None:
 @pytest.mark.parametrize("segment", ["fs", "gs"])
 @pytest.mark.parametrize("base", [DATA + 0x200, (1 << 64) - 0x1000])
 def test_a_base_is_set_and_the_selector_is_zero_then(segment: str, base: int) -> None:
+    """ABI 6.2: operation 0x12: sets the base, selector 0."""
     offset = DATA + 0x200 - base & 0xFFFF_FFFF
     source = (
         f"mov ecx, 0x23; mov {segment}, ecx; syscall; mov edx, {segment}; "

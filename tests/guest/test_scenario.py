@@ -235,7 +235,8 @@ def test_absent_keys_have_their_defaults() -> None:
         (
             'ima = "x"',
             'task[0].ima: unknown key (did you mean "image"?): expected one of name, thread, '
-            "image, priority, stack, pager, handler, caps, kip, start, arguments, names, "
+            "image, priority, stack, pager, handler, caps, kip, pf_trampoline, start, "
+            "arguments, names, "
             "thread",
         ),
         ("priority = 256", "task[0].priority: expected a number from 1 to 255, found 256"),

@@ -33,6 +33,7 @@ def text(data: bytes, word: int = 8) -> tuple[int, ...]:
 
 
 def test_a_log_write_prints_and_returns_the_input_tag(desk: Desk) -> None:
+    """ABI 6.9 and 13, 5: a write is send-only, returns its own tag and restores nothing."""
     words = (abi.VCON_WRITE, 10, *text(b"hello log\n"))
     sent = tag(abi.Protocol.LOG, len(words), flags=abi.TAG_SCHEDULE)
     thread = desk.thread(SysCall(LOG | abi.SEND, sent, words=words))
@@ -46,6 +47,7 @@ def test_a_log_write_prints_and_returns_the_input_tag(desk: Desk) -> None:
 
 
 def test_the_log_checks_the_length_and_not_the_number_of_words(desk: Desk) -> None:
+    """ABI 13, 6: with length 16 and 2 words, 16 bytes are printed."""
     words = (abi.VCON_WRITE, 16, *text(b"sixteen letters\n"))
     desk.thread(SysCall(LOG | abi.SEND, tag(abi.Protocol.LOG, 2), words=words))
 
@@ -56,6 +58,7 @@ def test_the_log_checks_the_length_and_not_the_number_of_words(desk: Desk) -> No
 
 @pytest.mark.parametrize(("size", "printed"), [(488, 488), (489, 0), (ALL_ONES, 0)])
 def test_a_log_line_that_is_too_long_is_ignored(desk: Desk, size: int, printed: int) -> None:
+    """ABI 6.9: at most 61 words of text; more is ignored silently."""
     desk.thread(SysCall(LOG | abi.SEND, tag(abi.Protocol.LOG, 63), words=(0, size)))
 
     desk.run()
@@ -64,6 +67,7 @@ def test_a_log_line_that_is_too_long_is_ignored(desk: Desk, size: int, printed: 
 
 
 def test_the_log_works_with_words_of_four_bytes() -> None:
+    """ABI 6.9: text is packed bytewise from mr[2] on."""
     desk = Desk(IA32)
     words = (abi.VCON_WRITE, 6, *text(b"hello\n", 4))
     sent = abi.encode_tag(abi.Protocol.LOG, words=4, bits=32)
@@ -75,6 +79,7 @@ def test_the_log_works_with_words_of_four_bytes() -> None:
 
 
 def test_calling_the_log_waits_for_a_reply_that_never_comes(desk: Desk) -> None:
+    """ABI 6: an object that does not reply is followed by a receive phase."""
     thread = desk.thread(
         SysCall(LOG | abi.CALL, tag(abi.Protocol.LOG, 2), timeout=1, words=(0, 0))
     )
@@ -85,6 +90,7 @@ def test_calling_the_log_waits_for_a_reply_that_never_comes(desk: Desk) -> None:
 
 
 def test_a_wrong_protocol_is_answered_with_badproto(desk: Desk) -> None:
+    """ABI 6: wrong protocol: -39."""
     thread = desk.thread(SysCall(LOG | abi.CALL, tag(5, 1)))
 
     desk.run()
@@ -93,6 +99,7 @@ def test_a_wrong_protocol_is_answered_with_badproto(desk: Desk) -> None:
 
 
 def test_a_request_that_is_not_served_is_reported_in_full(desk: Desk) -> None:
+    """ABI 6: unknown opcode: -38, and the lab is told."""
     words = (9, 3)
     thread = desk.thread(SysCall(LOG | abi.CALL, tag(abi.Protocol.LOG, 2), words=words))
 
@@ -111,6 +118,7 @@ def test_a_request_that_is_not_served_is_reported_in_full(desk: Desk) -> None:
 
 
 def test_ex_regs_with_cancel_ends_a_send_with_6_and_a_receive_with_7(desk: Desk) -> None:
+    """ABI 4.10: blocked in send: error 6, in receive: 7."""
     busy = desk.thread(Work(10**6), priority=1)
     sender, receiver = desk.idle_thread(), desk.thread(SysCall(SELF | abi.WAIT, tag(4)))
     cap = desk.cap(sender, 0x20, busy)
@@ -135,6 +143,7 @@ def test_ex_regs_with_cancel_ends_a_send_with_6_and_a_receive_with_7(desk: Desk)
 
 
 def test_ex_regs_answers_with_the_old_flags_ip_and_sp(desk: Desk) -> None:
+    """ABI 6.2: ex_regs: w0 old flags, w1 old ip, w2 old sp."""
     target = desk.thread(SysCall(SELF | abi.WAIT))
     caller = desk.idle_thread()
     cap = desk.cap(caller, 0x20, target)
@@ -151,6 +160,7 @@ def test_ex_regs_answers_with_the_old_flags_ip_and_sp(desk: Desk) -> None:
 
 
 def test_thread_control_needs_six_words_and_exchanges_selectors(desk: Desk) -> None:
+    """ABI 13, 1: 5 words are -22; pager and handler come and go as selectors."""
     thread = desk.thread(
         SysCall(
             SELF | abi.CALL,
@@ -171,6 +181,7 @@ def test_thread_control_needs_six_words_and_exchanges_selectors(desk: Desk) -> N
 
 
 def test_thread_control_without_the_s_right_is_refused(desk: Desk) -> None:
+    """ABI 6.2: control needs the S right."""
     target = desk.thread()
     caller = desk.idle_thread()
     cap = desk.cap(caller, 0x20, target, rights=int(abi.Rights.W))
@@ -184,6 +195,7 @@ def test_thread_control_without_the_s_right_is_refused(desk: Desk) -> None:
 
 
 def test_run_thread_sets_a_priority(desk: Desk) -> None:
+    """ABI 6.8: run_thread: w3 is the priority, the thread is an item."""
     target = desk.thread()
     caller = desk.idle_thread()
     desk.cap(caller, 0x21, target)
@@ -198,6 +210,7 @@ def test_run_thread_sets_a_priority(desk: Desk) -> None:
 
 
 def test_cap_info_tells_full_slots_from_empty_ones(desk: Desk) -> None:
+    """ABI 6.1: cap info: label 1 valid, 0 not."""
     task = abi.CAP_TASK << 12
 
     def ask(*caps: int) -> SysCall:
@@ -213,6 +226,7 @@ def test_cap_info_tells_full_slots_from_empty_ones(desk: Desk) -> None:
 
 
 def test_a_page_fault_without_a_pager_kills_the_thread_and_others_go_on(desk: Desk) -> None:
+    """ABI 5.1: pager capability empty: the thread is killed."""
     victim, other = desk.thread(PageFault(0xBAD000, 6)), desk.thread(Work(10))
 
     assert desk.run() == "fault"
@@ -223,6 +237,7 @@ def test_a_page_fault_without_a_pager_kills_the_thread_and_others_go_on(desk: De
 
 
 def test_an_exception_without_a_handler_blocks_the_thread_for_ever(desk: Desk) -> None:
+    """ABI 5.2: no handler: the thread blocks for ever."""
     victim = desk.thread(Trap(6), Work(10))
 
     assert desk.run() == "fault"

@@ -28,6 +28,7 @@ def desk() -> Desk:
 def test_a_call_through_a_gate_reaches_the_waiting_server_and_its_reply_the_client(
     desk: Desk,
 ) -> None:
+    """ABI 1.3, 4.5: call and reply_and_wait; the label has the rights in its low bits."""
     server = desk.thread(
         WAIT, SysCall(SELF | abi.REPLY_AND_WAIT, tag(7, 2), words=(84, 85), timeout=SEND_ZERO)
     )
@@ -43,6 +44,7 @@ def test_a_call_through_a_gate_reaches_the_waiting_server_and_its_reply_the_clie
 
 
 def test_words_beyond_the_count_keep_what_they_held(desk: Desk) -> None:
+    """ABI 4.3: words from the count on, BDR, BRs and TCRs keep their old content."""
     server = desk.thread(WAIT)
     server.utcb.words[:4] = memoryview(bytes(range(32))).cast("Q")
     before = server.utcb.load_words(128)
@@ -56,6 +58,7 @@ def test_words_beyond_the_count_keep_what_they_held(desk: Desk) -> None:
 
 
 def test_an_early_sender_waits_until_it_is_received(desk: Desk) -> None:
+    """ABI 4.2: not ready: the sender enters the queue and blocks."""
     sender = desk.idle_thread(priority=5)
     receiver = desk.thread(Work(1000), WAIT, priority=4)
     cap = desk.cap(sender, 0x20, receiver)
@@ -69,6 +72,7 @@ def test_an_early_sender_waits_until_it_is_received(desk: Desk) -> None:
 
 
 def test_the_receiver_pulls_the_words_that_the_sender_holds_at_that_time(desk: Desk) -> None:
+    """ABI 4.2: the copy runs with the sender's UTCB at that time."""
     sender = desk.idle_thread(priority=5)
     receiver = desk.thread(Work(1000), WAIT, priority=4)
     cap = desk.cap(sender, 0x20, receiver)
@@ -84,6 +88,7 @@ def test_the_receiver_pulls_the_words_that_the_sender_holds_at_that_time(desk: D
 def test_an_open_wait_takes_the_highest_priority_first_and_equals_in_order(
     desk: Desk,
 ) -> None:
+    """ABI 4.7: sorted by priority, first come first among equals; open waits take the head."""
     receiver = desk.thread(Work(10_000), WAIT, WAIT, WAIT, priority=1)
     for priority, label in ((5, 10), (7, 20), (5, 30)):
         sender = desk.idle_thread(priority=priority)
@@ -96,6 +101,7 @@ def test_an_open_wait_takes_the_highest_priority_first_and_equals_in_order(
 
 
 def test_a_closed_receive_takes_its_partner_only(desk: Desk) -> None:
+    """ABI 4.2: closed: only that partner."""
     wanted, other = desk.idle_thread(priority=3), desk.idle_thread(priority=9)
     receiver = desk.idle_thread(priority=1)
     for sender, label in ((wanted, 1), (other, 2)):
@@ -110,6 +116,7 @@ def test_a_closed_receive_takes_its_partner_only(desk: Desk) -> None:
 
 
 def test_an_empty_capability_fails_at_once_without_a_receive_phase(desk: Desk) -> None:
+    """ABI 1.3: empty capability: 0x8000, error 4, no receive phase."""
     client = desk.thread(SysCall(0x99 << 12 | abi.CALL, tag(5, 3), label=9))
 
     desk.run()
@@ -119,6 +126,7 @@ def test_an_empty_capability_fails_at_once_without_a_receive_phase(desk: Desk) -
 
 
 def test_an_empty_reply_slot_fails_at_once_without_a_wait(desk: Desk) -> None:
+    """ABI 1.3 and 13: empty reply slot: 0x8000, error 4, no wait."""
     server = desk.thread(SysCall(SELF | abi.REPLY_AND_WAIT, tag(words=1)))
 
     desk.run()
@@ -130,6 +138,7 @@ def test_an_empty_reply_slot_fails_at_once_without_a_wait(desk: Desk) -> None:
 def test_sending_to_a_thread_that_does_not_receive_times_out_at_once_with_zero(
     desk: Desk,
 ) -> None:
+    """ABI 4.2: send timeout zero: error 2, nothing queued; the receive phase is skipped."""
     busy = desk.thread(Work(10**9), priority=1)
     sender = desk.idle_thread()
     cap = desk.cap(sender, 0x20, busy)
@@ -143,6 +152,7 @@ def test_sending_to_a_thread_that_does_not_receive_times_out_at_once_with_zero(
 
 
 def test_a_receive_timeout_gives_the_input_tag_with_the_error_flag(desk: Desk) -> None:
+    """ABI 3: receive timeout: the input tag with 0x8000, the label register is left alone."""
     thread = desk.thread(SysCall(SELF | abi.RECEIVE, tag(5, 3), label=9, timeout=ZERO))
 
     desk.run()
@@ -152,6 +162,7 @@ def test_a_receive_timeout_gives_the_input_tag_with_the_error_flag(desk: Desk) -
 
 
 def test_success_leaves_the_error_word_alone(desk: Desk) -> None:
+    """ABI 3: the error word is not cleared on success."""
     receiver = desk.thread(WAIT)
     receiver.utcb.store(123, 99)
     sender = desk.idle_thread()
@@ -164,6 +175,7 @@ def test_success_leaves_the_error_word_alone(desk: Desk) -> None:
 
 
 def test_a_typed_item_without_a_buffer_cuts_the_message_for_both(desk: Desk) -> None:
+    """ABI 3: message cut: 8 and 9; label and words are delivered."""
     receiver = desk.thread(WAIT)
     sender = desk.idle_thread()
     cap = desk.cap(sender, 0x20, receiver)
@@ -181,6 +193,7 @@ def test_a_typed_item_without_a_buffer_cuts_the_message_for_both(desk: Desk) -> 
 
 
 def test_items_beyond_the_utcb_cut_the_message(desk: Desk) -> None:
+    """ABI 4.3: words + 2*items > 63: both sides get 8 / 9."""
     receiver = desk.thread(WAIT)
     sender = desk.idle_thread()
     cap = desk.cap(sender, 0x20, receiver)
@@ -192,6 +205,7 @@ def test_items_beyond_the_utcb_cut_the_message(desk: Desk) -> None:
 
 
 def test_an_unbound_gate_holds_its_senders_until_a_thread_is_bound(desk: Desk) -> None:
+    """ABI 4.5: without a thread the sender blocks in the gate; woken on bind."""
     server = desk.thread(WAIT)
     gate = desk.gate(None, 0)
     client = desk.idle_thread()
@@ -217,6 +231,7 @@ def test_an_unbound_gate_holds_its_senders_until_a_thread_is_bound(desk: Desk) -
 
 
 def test_an_unbound_gate_with_a_zero_timeout_is_a_send_timeout(desk: Desk) -> None:
+    """ABI 4.5: gate without a thread, timeout 0: error 2."""
     client = desk.idle_thread()
     through = desk.cap(client, 0x20, desk.gate(None, 0))
     desk.program(client, SysCall(through | abi.SEND, timeout=SEND_ZERO))
@@ -227,6 +242,7 @@ def test_an_unbound_gate_with_a_zero_timeout_is_a_send_timeout(desk: Desk) -> No
 
 
 def test_a_gate_without_the_server_right_forwards_control_messages(desk: Desk) -> None:
+    """ABI 4.5: without the server right even KOBJECT messages are IPC."""
     server = desk.thread(WAIT)
     client = desk.idle_thread()
     through = desk.cap(client, 0x20, desk.gate(server, 0x40), rights=int(abi.Rights.W))
@@ -239,6 +255,7 @@ def test_a_gate_without_the_server_right_forwards_control_messages(desk: Desk) -
 
 
 def test_a_chain_of_a_thousand_queued_callers_unwinds(desk: Desk) -> None:
+    """ABI 4.2, 4: an already queued sender is taken at once, as often as there is one."""
     # Each calls the next; the last one waits late, and every pull finds a queued sender.
     task = desk.task()
     threads = [desk.idle_thread(task=task, priority=9) for _ in range(1000)]
@@ -253,6 +270,7 @@ def test_a_chain_of_a_thousand_queued_callers_unwinds(desk: Desk) -> None:
 
 
 def test_a_dead_receiver_cancels_its_queued_senders(desk: Desk) -> None:
+    """ABI 4.10: the queued sender gets 6, the next send 4."""
     receiver = desk.thread(Work(1000), PageFault(0), priority=1)
     sender = desk.idle_thread()
     cap = desk.cap(sender, 0x20, receiver)
@@ -268,6 +286,7 @@ def test_a_dead_receiver_cancels_its_queued_senders(desk: Desk) -> None:
 
 
 def test_a_closed_receive_from_a_dead_thread_does_not_wait(desk: Desk) -> None:
+    """ABI 3: not existent, 5 with the receive bit."""
     dead = desk.thread(PageFault(0), priority=9)
     receiver = desk.idle_thread()
     cap = desk.cap(receiver, 0x20, dead)
@@ -280,6 +299,7 @@ def test_a_closed_receive_from_a_dead_thread_does_not_wait(desk: Desk) -> None:
 
 
 def test_the_error_flag_of_a_request_means_nothing(desk: Desk) -> None:
+    """ABI 3: ERROR is output only."""
     receiver = desk.thread(WAIT)
     sender = desk.idle_thread()
     cap = desk.cap(sender, 0x20, receiver)
@@ -292,6 +312,7 @@ def test_the_error_flag_of_a_request_means_nothing(desk: Desk) -> None:
 
 
 def test_sending_to_oneself_blocks_until_the_timeout(desk: Desk) -> None:
+    """ABI 4.3: a send to self blocks until its timeout."""
     thread = desk.thread(SysCall(SELF | abi.SEND, timeout=0x0001_0000))
 
     assert desk.run() == "idle"
@@ -304,6 +325,7 @@ def test_sending_to_oneself_blocks_until_the_timeout(desk: Desk) -> None:
 def test_operation_bits_that_mean_nothing_are_refused_and_reported(
     desk: Desk, operation: int
 ) -> None:
+    """ABI 1.3: other combinations are undefined: ours give -22."""
     thread = desk.thread(SysCall(SELF | operation, tag(3, 1), words=(0x12345,)))
 
     assert desk.run() == "idle"

@@ -9,11 +9,13 @@ from kernel.abi import AMD64, IA32
 
 
 def test_utcb_fields_have_no_gap_and_no_overlap() -> None:
+    """ABI 2: 128 words."""
     words = [f.value.first + i for f in utcb.Field for i in range(f.value.length)]
     assert words == list(range(utcb.WORDS))
 
 
 def test_utcb_offsets_are_those_of_l4re() -> None:
+    """ABI 2: byte offsets of MRs, BDR, BRs and TCRs."""
     assert (AMD64.utcb_size, IA32.utcb_size) == (1024, 512)
     assert (utcb.SELF * 8, utcb.BDR * 8, utcb.BR * 8, utcb.ERROR * 8) == (
         0x1F8,
@@ -59,12 +61,14 @@ def test_a_word_outside_the_utcb_has_no_name() -> None:
 def test_a_tag_decodes_to_what_was_encoded(
     bits: int, label: int, words: int, items: int, flags: int
 ) -> None:
+    """ABI 3: words, items, flags and a signed label."""
     tag = abi.encode_tag(label, words=words, items=items, flags=flags, bits=bits)
     assert 0 <= tag < 1 << bits
     assert abi.decode_tag(tag, bits=bits) == (label, words, items, flags)
 
 
 def test_an_exception_tag_is_the_one_observed_on_the_real_kernel() -> None:
+    """ABI 3 and 13: the label is sign-extended."""
     # ABI 13: 26 words, TRANSFER_FPU, protocol -5.
     tag = abi.encode_tag(abi.Protocol.EXCEPTION, words=26, flags=0x1000, bits=64)
     assert tag == 0xFFFF_FFFF_FFFB_101A

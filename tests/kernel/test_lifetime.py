@@ -180,7 +180,7 @@ def test_a_receiver_from_a_deleted_gate_gets_error_4(desk: Desk, thread: Thread)
 def test_senders_to_a_deleted_thread_get_error_6_and_it_is_gone(
     desk: Desk, thread: Thread
 ) -> None:
-    """ABI 4.10: receiver destroyed while a sender is queued -> sender gets 6."""
+    """ABI 2, 4.10: its queued sender gets 6; the free marker of its UTCB is 0."""
     busy = desk.thread(Work(100_000_000), priority=1)
     busy.utcb.store(utcb.FREE_MARKER, 77)
     sender = desk.idle_thread()

@@ -29,6 +29,7 @@ def call(desk: Desk, server: Thread, *, priority: int = 2, flags: int = 0) -> Th
 
 
 def test_equals_start_in_the_order_they_were_started(desk: Desk) -> None:
+    """ABI 4.4: ready threads of one level run in order."""
     threads = [desk.thread(Work(10)) for _ in range(3)]
 
     desk.run()
@@ -37,6 +38,7 @@ def test_equals_start_in_the_order_they_were_started(desk: Desk) -> None:
 
 
 def test_the_highest_priority_runs_first(desk: Desk) -> None:
+    """ABI 4.4: fixed priorities, 255 highest."""
     low, high = desk.thread(priority=3), desk.thread(priority=200)
 
     desk.run()
@@ -45,6 +47,7 @@ def test_the_highest_priority_runs_first(desk: Desk) -> None:
 
 
 def test_a_call_donates_to_a_server_of_lower_priority(desk: Desk) -> None:
+    """ABI 4.4: client call: the server runs at once whatever its priority."""
     server = desk.thread(WAIT, Work(100), REPLY, priority=1)
     client = desk.idle_thread(priority=9)
     middle = desk.idle_thread(priority=5)
@@ -65,6 +68,7 @@ def test_a_call_donates_to_a_server_of_lower_priority(desk: Desk) -> None:
 
 
 def test_the_schedule_flag_suppresses_donation(desk: Desk) -> None:
+    """ABI 4.4: SCHEDULE: no donation."""
     server = desk.thread(WAIT, REPLY, priority=1)
     client = desk.idle_thread(priority=9)
     middle = desk.idle_thread(priority=5)
@@ -82,6 +86,7 @@ def test_the_schedule_flag_suppresses_donation(desk: Desk) -> None:
 
 
 def test_a_plain_send_switches_to_a_receiver_of_equal_priority_at_once(desk: Desk) -> None:
+    """ABI 4.4: equal or higher: switch to the receiver at once."""
     receiver = desk.thread(WAIT, Work(10))
     sender = desk.idle_thread()
     cap = desk.cap(sender, 0x20, receiver)
@@ -93,6 +98,7 @@ def test_a_plain_send_switches_to_a_receiver_of_equal_priority_at_once(desk: Des
 
 
 def test_a_plain_send_does_not_switch_to_a_receiver_of_lower_priority(desk: Desk) -> None:
+    """ABI 4.4: strictly lower: put on the ready list."""
     receiver = desk.thread(WAIT, Work(10), priority=1)
     sender = desk.idle_thread()
     cap = desk.cap(sender, 0x20, receiver)
@@ -106,6 +112,7 @@ def test_a_plain_send_does_not_switch_to_a_receiver_of_lower_priority(desk: Desk
 
 
 def test_a_time_slice_ends_and_the_next_equal_runs(desk: Desk) -> None:
+    """ABI 4.4: a thread whose time slice ended goes to the back."""
     first, second = desk.thread(Work(2 * SLICE)), desk.thread(Work(SLICE // 2))
 
     desk.run(until=10 * SLICE)
@@ -116,6 +123,7 @@ def test_a_time_slice_ends_and_the_next_equal_runs(desk: Desk) -> None:
 
 
 def test_a_preempted_thread_goes_on_before_its_equals(desk: Desk) -> None:
+    """ABI 4.4: a thread that becomes ready is put at the front of its level."""
     first, second = desk.thread(Work(10_000)), desk.thread(Work(10))
     high = desk.thread(SysCall(SELF | abi.RECEIVE, timeout=2), Work(10), priority=9)
 
@@ -131,6 +139,7 @@ def test_a_preempted_thread_goes_on_before_its_equals(desk: Desk) -> None:
 
 
 def test_yield_requeues_at_the_back(desk: Desk) -> None:
+    """ABI 4.4: yield: receive from self with both timeouts zero: error 3."""
     yields = SysCall(SELF | abi.RECEIVE, timeout=ZERO << 16 | ZERO)
     first, second = desk.thread(yields, Work(10)), desk.thread(Work(10))
 
@@ -141,6 +150,7 @@ def test_yield_requeues_at_the_back(desk: Desk) -> None:
 
 
 def test_a_server_on_its_own_time_does_not_donate_with_its_reply(desk: Desk) -> None:
+    """ABI 4.4: a reply donates only if the server runs on somebody else's time."""
     server = desk.thread(Work(1000), WAIT, REPLY, priority=9)
     client = call(desk, server, priority=2)
 

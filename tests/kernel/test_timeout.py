@@ -21,11 +21,13 @@ def deadline(code: int, message: Utcb | None = None, *, now: int = 0, word: int 
 
 
 def test_never_and_zero() -> None:
+    """ABI 4.8: 0 is never, 0x400 is zero."""
     assert deadline(abi.TIMEOUT_NEVER) == timeout.NEVER
     assert deadline(abi.TIMEOUT_ZERO, now=500) == 500
 
 
 def test_relative_timeouts_are_mantissa_shifted_by_exponent_microseconds() -> None:
+    """ABI 4.8: mantissa << exponent microseconds."""
     assert deadline(5, now=7) == 7 + 5_000
     assert deadline(3 << 10 | 5) == 40_000
     assert deadline(0x7FFF) == (0x3FF << 31) * 1000
@@ -37,12 +39,14 @@ def test_a_fraction_of_a_cycle_rounds_up() -> None:
 
 
 def test_an_absolute_timeout_reads_a_buffer_register() -> None:
+    """ABI 4.8: bit 15: a buffer register has the 64-bit time."""
     message = blank()
     message.store(utcb.BR + 3, 25)
     assert deadline(abi.TIMEOUT_ABSOLUTE | 3, message) == 25_000
 
 
 def test_an_absolute_timeout_takes_two_buffer_registers_on_ia32() -> None:
+    """ABI 4.8: absolute: two buffer registers on ia32."""
     message = blank(4)
     message.store(utcb.BR + 56, 1)
     message.store(utcb.BR + 57, 2)
@@ -52,12 +56,14 @@ def test_an_absolute_timeout_takes_two_buffer_registers_on_ia32() -> None:
 
 @given(st.integers(0, 0xFFFF), st.integers(0, 1 << 60))
 def test_a_relative_timeout_never_ends_before_now(code: int, now: int) -> None:
+    """ABI 4.8: taken against the kernel clock at that moment."""
     assert deadline(code & 0x7FFF, now=now) in (timeout.NEVER, *range(now, now + 1)) or (
         deadline(code & 0x7FFF, now=now) > now
     )
 
 
 def test_a_receive_timeout_ends_at_its_cycle() -> None:
+    """ABI 4.8: the receive timeout is armed after the send phase."""
     desk = Desk()
     thread = desk.thread(SysCall(SELF | abi.RECEIVE, timeout=10))
 
@@ -70,6 +76,7 @@ def test_a_receive_timeout_ends_at_its_cycle() -> None:
 
 
 def test_a_send_timeout_runs_while_the_sender_is_queued() -> None:
+    """ABI 4.8: the send timeout runs for the queueing time only."""
     desk = Desk()
     busy = desk.thread(Work(100_000), WAIT, priority=1)
     sender = desk.idle_thread()
@@ -99,6 +106,7 @@ def test_timeouts_of_one_cycle_end_in_the_order_of_thread_numbers() -> None:
 
 
 def test_an_expired_timeout_is_ignored_if_an_answer_comes_first() -> None:
+    """ABI 4.2, 4: an expired timeout is ignored if a sender turned up meanwhile."""
     # ABI 4.2, 4: the server runs before the caller looks at its timeout.
     desk = Desk()
     server = desk.thread(WAIT, SysCall(SELF | abi.REPLY_AND_WAIT, tag(7)), priority=3)
@@ -112,6 +120,7 @@ def test_an_expired_timeout_is_ignored_if_an_answer_comes_first() -> None:
 
 
 def test_an_expired_timeout_counts_if_nobody_answers_before_the_caller_runs() -> None:
+    """ABI 4.2, 5: otherwise error 3."""
     desk = Desk()
     server = desk.thread(WAIT, Work(10), WAIT, priority=3)
     client = desk.idle_thread()

@@ -20,8 +20,10 @@ def record(
     limit: int = DEFAULT_LIMIT,
     listener: Callable[[Names, Event], None] | None = None,
 ) -> Run:
-    """Run a scenario and write its trace to `path`."""
+    """Run a scenario, unchecked, and write its trace to `path`."""
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario, arch=arch)
     with TraceWriter(path, limit=limit) as writer:
-        return run_scenario(scenario, cycles=cycles, listener=listener, trace=writer)
+        return run_scenario(
+            scenario, cycles=cycles, listener=listener, check=False, trace=writer
+        )

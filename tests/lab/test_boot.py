@@ -68,6 +68,7 @@ def test_the_console_has_the_input_of_the_scenario(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arch", ["amd64", "ia32"])
 def test_the_info_page_is_where_programs_look_for_it(tmp_path: Path, arch: str) -> None:
+    """ABI 7: the page at 0x6ffff000 (amd64) or 0xaffff000 (ia32)."""
     made = system(tmp_path, "kip = true\n", arch)
     kernel, task = made.kernel, made.tasks["a"]
     page = made.machine.read(task.number, kernel.arch.kip, abi.PAGE_SIZE)

@@ -99,19 +99,25 @@ def test_json_is_one_object_with_these_fields(l4lab: CommandLine, arch: str) -> 
         "invocations",
         "expectations",
         "unchecked",
+        "checked",
         "findings",
+        "comparison",
+        "suppressions",
         "refused",
         "trace_hash",
     ]
     assert (value["schema"], value["scenario"], value["arch"]) == (1, "faq_nested_call", arch)
-    assert value["findings"] == []
-    assert value["unchecked"] == ["findings"]
+    assert [(f["id"], f["rule"], f["verdict"]) for f in value["findings"]] == [
+        ("F1", "stale-read", "confirmed")
+    ]
+    assert value["unchecked"] == []
     assert {e["what"]: e["holds"] for e in value["expectations"]} == {
         "outcome": True,
         "console": True,
         "memory client.result": True,
+        "findings": True,
     }
-    memory = value["expectations"][-1]
+    memory = value["expectations"][2]
     assert (memory["expected"], memory["actual"]) == ("0xe", "0xe")
 
 

@@ -78,6 +78,7 @@ FAULTS = {
 def test_a_guest_that_breaks_a_rule_is_stopped_and_others_go_on(
     tmp_path: Path, arch: str, what: str
 ) -> None:
+    """ABI 5.2, 5.3: any trap of user mode; I/O instructions are exception 13."""
     code, vector, error = FAULTS[what]
     names = {"a": "rax", "sp": "rsp", "at": "rip", "kernel": "0xfffffffffffff000"}
     if arch == "ia32":
@@ -93,7 +94,8 @@ def test_a_guest_that_breaks_a_rule_is_stopped_and_others_go_on(
         assert error in (None, fault.error)
     else:
         assert isinstance(fault, Exception_)
-        assert (fault.vector, fault.error) == (vector, error)
+        assert fault.vector == vector
+        assert error in (None, fault.error)
 
 
 ENDLESS = [

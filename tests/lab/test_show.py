@@ -37,10 +37,34 @@ def test_show_prints_what_trace_prints(
     assert lines[begin:] == live[: len(lines) - begin]
     assert " end: idle" in lines[-1]
     quiet = l4lab("show", path, "--quiet").out.splitlines()
-    assert (
-        quiet[2:]
-        == l4lab("trace", name, "--arch", arch, "--quiet").out.splitlines()[: len(quiet) - 2]
+    quiet = quiet[quiet.index(live[0]) :]
+    live_quiet = l4lab("trace", name, "--arch", arch, "--quiet").out.splitlines()
+    assert quiet == live_quiet[: len(quiet)]
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_findings_are_stored_as_they_are_reported(
+    l4lab: CommandLine, tmp_path: Path, arch: str
+) -> None:
+    path = str(tmp_path / "t")
+    run = json.loads(
+        l4lab("run", "faq_nested_call", "--arch", arch, "--json", "--trace", path).out
     )
+
+    value = json.loads(l4lab("show", path, "--json").out)
+
+    assert len(run["findings"]) == 1
+    assert value["trace"]["findings"] == run["findings"]
+    assert l4lab("show", path).out.splitlines()[2] == (
+        "  F1  confirmed  stale-read  server  mr[1]"
+    )
+
+
+def test_a_run_that_nobody_checked_has_no_findings(l4lab: CommandLine, tmp_path: Path) -> None:
+    path = str(tmp_path / "t")
+    l4lab("run", "faq_nested_call", "--no-check", "--trace", path)
+
+    assert json.loads(l4lab("show", path, "--json").out)["trace"]["findings"] == []
 
 
 def test_show_prints_a_part(l4lab: CommandLine, tmp_path: Path) -> None:
@@ -108,7 +132,7 @@ def test_run_says_what_it_recorded(l4lab: CommandLine, tmp_path: Path) -> None:
 
 def test_run_says_that_a_trace_is_cut(l4lab: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "t"
-    arguments = ["run", "pingpong_forever_63", "--cycles", "60000000", "--quiet"]
+    arguments = ["run", "pingpong_forever_63", "--no-check", "--cycles", "60000000", "--quiet"]
     called = l4lab(*arguments, "--trace", str(path), "--trace-limit", "1MiB")
 
     assert path.stat().st_size <= 1 << 20

@@ -174,6 +174,13 @@ def change(path: Path, *statements: str, values: tuple[object, ...] = ()) -> Non
     database.close()
 
 
+def debug_with(**tables: object) -> bytes:
+    """Make debug information of nothing but these tables."""
+    names = ("symbols", "files", "lines", "begins", "scopes", "map")
+    value = {**{name: [] for name in names}, "source": {}, **tables}
+    return zlib.compress(json.dumps(value).encode())
+
+
 BOMB = zlib.compress(bytes(400 << 20), 9)
 DAMAGE: dict[str, tuple[str, tuple[object, ...], str]] = {
     "a chunk that is missing": ("DELETE FROM chunk", (), "the run's end makes no sense"),
@@ -230,22 +237,33 @@ DAMAGE: dict[str, tuple[str, tuple[object, ...], str]] = {
     ),
     "half a character": (
         "UPDATE program SET debug = ?",
-        (
-            zlib.compress(
-                b'{"symbols":[],"files":[],"lines":[],"source":{"a":"\\ud800"}}',
-            ),
-        ),
+        (debug_with(source={"a": "\ud800"}),),
         "surrogates not allowed",
     ),
     "a line of no file": (
         "UPDATE program SET debug = ?",
-        (zlib.compress(b'{"symbols":[],"files":[],"lines":[[0,0,0]],"source":{}}'),),
+        (debug_with(lines=[[0, 0, 0]]),),
         "a number that is none",
+    ),
+    "a scope around itself": (
+        "UPDATE program SET debug = ?",
+        (debug_with(files=["a"], scopes=[[0, "f", 0, 1, False]]),),
+        "a number that is none",
+    ),
+    "a map to no scope": (
+        "UPDATE program SET debug = ?",
+        (debug_with(map=[[0, 0]]),),
+        "a number that is none",
+    ),
+    "lines that are not sorted": (
+        "UPDATE program SET debug = ?",
+        (debug_with(files=["a"], lines=[[5, 0, 1], [4, 0, 1]]),),
+        "not sorted",
     ),
     "a task of no program": ("UPDATE task SET program = 99", (), "program 99 of 3"),
     "a thread of no program": ("UPDATE object SET program = -1", (), "program -1 of 3"),
-    "a finding that is none": ("INSERT INTO finding VALUES (0, '[]')", (), "no object"),
-    "a finding that is no JSON": ("INSERT INTO finding VALUES (0, '{')", (), "Expecting"),
+    "a finding that is none": ("INSERT INTO finding VALUES (99, '[]')", (), "no object"),
+    "a finding that is no JSON": ("INSERT INTO finding VALUES (99, '{')", (), "Expecting"),
 }
 
 

@@ -27,6 +27,8 @@ def test_a_shipped_scenario_meets_its_expectations(
     assert {"outcome", "console"} <= {e.what for e in run.expectations}
     assert not run.failed
     assert run.refused == ()
+    assert run.comparison is not None
+    assert (run.comparison.missing, run.comparison.unexpected) == ((), ())
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())

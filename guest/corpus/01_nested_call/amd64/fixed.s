@@ -1,0 +1,26 @@
+# Case 1, cured: every parameter is read before the nested call; the story is in buggy.s.
+
+.include "corpus.inc"
+
+.text
+_start:
+    server_loop dispatch
+
+dispatch:
+    cmp qword ptr [rbx + UTCB_MR0], OP_DOUBLE
+    jne 1f
+    mov rbp, qword ptr [rbx + UTCB_MR1]     # the cure
+    call notify
+    add rbp, rbp
+    mov qword ptr [rbx + UTCB_MR0], rbp
+    mov eax, 1
+    ret
+1:  mov rax, NO_SYS
+    ret
+
+# Tell the other server that something is going on.
+notify:
+    mov qword ptr [rbx + UTCB_MR0], OP_TELL
+    mov qword ptr [rbx + UTCB_MR1], 3
+    l4_invoke OTHER|L4_CALL, TELL_2, L4_TIMEOUT_NEVER
+    ret

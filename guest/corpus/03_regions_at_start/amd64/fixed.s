@@ -1,0 +1,73 @@
+# Case 3, cured: the list is copied out of the UTCB before anything is inserted; the story
+# is in buggy.s.
+
+.include "corpus.inc"
+.include "regions.inc"
+
+.text
+_start:
+    own_utcb rbx
+    call insert_all
+    log total
+    mov rax, qword ptr [rip + size]
+    log_number rax
+    log newline
+    sleep_forever
+
+# Insert all regions into the tree.
+insert_all:
+    call get_regions
+    lea rbp, [rip + list]
+    mov rsi, rdx                            # the cure
+    mov rdi, rbp
+    mov ecx, UTCB_MR_COUNT
+    rep movsq
+1:  test eax, eax
+    jz 2f
+    push rax
+    mov rax, qword ptr [rbp]
+    mov rdx, qword ptr [rbp + UTCB_WORD]
+    call insert
+    pop rax
+    add rbp, 2 * UTCB_WORD
+    dec eax
+    jmp 1b
+2:  ret
+
+# Ask for all regions: gives how many in rax and a pointer to the first in rdx.
+get_regions:
+    mov qword ptr [rbx + UTCB_MR0], OP_GET
+    mov qword ptr [rbx + UTCB_MR1], 0
+    l4_invoke REGION_MAP|L4_CALL, ASK_2, L4_TIMEOUT_NEVER
+    sar rax, L4_TAG_LABEL_SHIFT
+    lea rdx, [rbx + UTCB_MR0]
+    ret
+
+# Insert the region from rax to rdx: here that adds up sizes.
+insert:
+    sub rdx, rax
+    inc rdx
+    add qword ptr [rip + size], rdx
+    cmp qword ptr [rip + nodes], 0
+    jne 1f
+    call more_nodes
+1:  dec qword ptr [rip + nodes]
+    ret
+
+# Ask for memory for 16 nodes.
+more_nodes:
+    mov qword ptr [rbx + UTCB_MR0], OP_TELL
+    l4_invoke OTHER|L4_CALL, TELL_1, L4_TIMEOUT_NEVER
+    mov qword ptr [rip + nodes], 16
+    ret
+
+.include "log.inc"
+
+.rodata
+total:      .asciz "client: bytes in regions: "
+newline:    .asciz "\n"
+
+.bss
+size:       .space 8
+nodes:      .space 8
+list:       .space 8 * UTCB_MR_COUNT

@@ -1,0 +1,27 @@
+# Case 10: a message that is too short is not noticed.
+#
+# What happened: L4Re, io commit 061a31c (2016, #335).  The server took its parameters from
+# the message registers without a look at how many had come, and so "would use any value
+# that resides in its utcb ... from a previous request".
+#
+# Pattern: short message.
+# Guilty:  the load of mr[1] when one word has come.  The careless client gets 84, which is
+#          twice what another client asked for.
+# Cure:    count the words: fixed.s.
+
+.include "corpus.inc"
+
+.text
+_start:
+    server_loop dispatch
+
+dispatch:
+    cmp qword ptr [rbx + UTCB_MR0], OP_DOUBLE
+    jne 2f
+    mov rcx, qword ptr [rbx + UTCB_MR1]     # GUILTY: it may not be there
+    add rcx, rcx
+    mov qword ptr [rbx + UTCB_MR0], rcx
+    mov eax, 1
+    ret
+2:  mov rax, NO_SYS
+    ret

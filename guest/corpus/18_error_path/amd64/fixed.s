@@ -1,0 +1,55 @@
+# Case 18, cured: the caller's buffer is put back, name or no name; the story is in buggy.s.
+
+.include "corpus.inc"
+
+GIVEN       = 0x40 << L4_CAP_SHIFT          # where the client's capability is to go
+FOUND       = 0x41 << L4_CAP_SHIFT          # where look_up wants one
+SMALL       = 0xa                           # a buffer for a single capability (ABI 4.9)
+
+.text
+_start:
+    own_utcb rbx
+    call serve_giver
+    mov qword ptr [rip + result], rax
+    mov rbp, rax
+    log got
+    log_number rbp
+    log newline
+    sleep_forever
+
+# Take a capability from a client and have 42 doubled with it.
+serve_giver:
+    mov qword ptr [rbx + UTCB_BDR], 0
+    mov qword ptr [rbx + UTCB_BR0], GIVEN | SMALL
+    mov qword ptr [rbx + UTCB_BR1], 0
+    call look_up
+    l4_open_wait
+    mov qword ptr [rbx + UTCB_MR0], OP_DOUBLE
+    mov qword ptr [rbx + UTCB_MR1], 42
+    l4_invoke GIVEN|L4_CALL, ASK_2, L4_TIMEOUT_NEVER
+    test eax, L4_TAG_ERROR
+    jnz 1f
+    mov rax, qword ptr [rbx + UTCB_MR0]
+    ret
+1:  mov rax, qword ptr [rbx + UTCB_ERROR]
+    neg rax
+    ret
+
+# Look up a name, for a capability that would go to FOUND.
+look_up:
+    mov rbp, qword ptr [rbx + UTCB_BR0]
+    mov qword ptr [rbx + UTCB_BR0], FOUND | SMALL
+    mov qword ptr [rbx + UTCB_MR0], OP_TELL
+    l4_invoke OTHER|L4_CALL, TELL_1, L4_TIMEOUT_NEVER
+    sar rax, L4_TAG_LABEL_SHIFT
+    mov qword ptr [rbx + UTCB_BR0], rbp     # the cure
+    ret
+
+.include "log.inc"
+
+.rodata
+got:        .asciz "server: twice 42 is, says who was given: "
+newline:    .asciz "\n"
+
+.bss
+result:     .space 8

@@ -1,0 +1,11 @@
+# The name server of case 18: it knows no names.
+
+.include "corpus.inc"
+
+.text
+_start:
+    server_loop dispatch
+
+dispatch:
+    mov eax, -L4_ENOENT << L4_TAG_LABEL_SHIFT
+    ret

@@ -1,0 +1,1 @@
+"""The corpus: known ways to misuse a UTCB, each with its cure."""

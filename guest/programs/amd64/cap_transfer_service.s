@@ -1,0 +1,18 @@
+# The service of cap_transfer: doubles a number.
+
+.include "l4.inc"
+
+.text
+_start:
+    own_utcb rbx
+1:  l4_open_wait
+2:  test eax, L4_TAG_ERROR
+    jnz 1b
+    mov rax, qword ptr [rbx + UTCB_MR0]
+    add qword ptr [rbx + UTCB_MR0], rax
+    mov qword ptr [rip + label], rsi    # the low bits: the rights of the capability used
+    l4_answer_and_wait 1
+    jmp 2b
+
+.bss
+label:      .space 8

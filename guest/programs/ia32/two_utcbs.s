@@ -1,0 +1,120 @@
+# Two threads of one task, each with a UTCB of its own.
+#
+# The second is made at run time: the factory makes it, thread control binds it to this
+# task and to the next UTCB of the area, the scheduler gives it a priority, ex_regs sends
+# it off.  Both fill message registers and then talk to each other: a message changes as
+# many words at the receiver as it counts, and none at anybody else.
+
+.include "l4.inc"
+.include "items.inc"
+
+WORKER      = 0x40 << L4_CAP_SHIFT
+PRIORITY    = 3                                             # above that of the first
+
+MAKE        = L4_PROTO_FACTORY << L4_TAG_LABEL_SHIFT | 1
+CONTROL     = L4_PROTO_THREAD << L4_TAG_LABEL_SHIFT | ONE_ITEM | 6
+RUN_THREAD  = L4_PROTO_SCHEDULER << L4_TAG_LABEL_SHIFT | ONE_ITEM | 5
+EX_REGS     = L4_PROTO_THREAD << L4_TAG_LABEL_SHIFT | 3
+
+OUR_TASK    = L4_CAP_TASK | OBJECT | L4_RIGHT_R | L4_RIGHT_W | L4_RIGHT_S
+THE_WORKER  = WORKER | OBJECT | L4_RIGHT_R | L4_RIGHT_W | L4_RIGHT_S
+
+.text
+_start:
+    own_utcb ebx
+
+    # A thread, into slot 0x40.
+    mov dword ptr [ebx + UTCB_BDR], 0
+    mov dword ptr [ebx + UTCB_BR0], WORKER | SMALL_BUFFER
+    mov dword ptr [ebx + UTCB_BR1], 0
+    mov dword ptr [ebx + UTCB_MR0], L4_PROTO_THREAD
+    l4_invoke L4_CAP_FACTORY|L4_CALL, MAKE, L4_TIMEOUT_NEVER
+
+    # Of this task, with the UTCB behind ours.
+    lea eax, [ebx + UTCB_SIZE]
+    mov dword ptr [ebx + UTCB_MR0], L4_THREAD_CONTROL | L4_CONTROL_BIND
+    mov dword ptr [ebx + UTCB_MR5], eax
+    mov dword ptr [ebx + UTCB_MR6], L4_ITEM_MAP
+    mov dword ptr [ebx + UTCB_MR7], OUR_TASK
+    l4_invoke WORKER|L4_CALL, CONTROL, L4_TIMEOUT_NEVER
+
+    # On this CPU, there is no other.
+    mov dword ptr [ebx + UTCB_MR0], L4_SCHEDULER_RUN_THREAD
+    mov dword ptr [ebx + UTCB_MR1], 0
+    mov dword ptr [ebx + UTCB_MR2], 1
+    mov dword ptr [ebx + UTCB_MR3], PRIORITY
+    mov dword ptr [ebx + UTCB_MR4], 0
+    mov dword ptr [ebx + UTCB_MR5], L4_ITEM_MAP
+    mov dword ptr [ebx + UTCB_MR6], THE_WORKER
+    l4_invoke L4_CAP_SCHEDULER|L4_CALL, RUN_THREAD, L4_TIMEOUT_NEVER
+
+    # It runs at once, and waits for us.
+    mov dword ptr [ebx + UTCB_MR0], L4_THREAD_EX_REGS
+    lea eax, [worker]
+    mov dword ptr [ebx + UTCB_MR1], eax
+    lea eax, [stack_top]
+    mov dword ptr [ebx + UTCB_MR2], eax
+    l4_invoke WORKER|L4_CALL, EX_REGS, L4_TIMEOUT_NEVER
+
+    mov dword ptr [ebx + UTCB_MR0], 11
+    mov dword ptr [ebx + UTCB_MR1], 12
+    l4_invoke WORKER|L4_CALL, 2, L4_TIMEOUT_NEVER
+    mov eax, dword ptr [ebx + UTCB_MR0]
+    mov dword ptr [main_0], eax
+    mov eax, dword ptr [ebx + UTCB_MR1]
+    mov dword ptr [main_1], eax
+
+    log worker_got
+    mov ebp, dword ptr [worker_0]
+    log_number ebp
+    log also
+    mov ebp, dword ptr [worker_1]
+    log_number ebp
+    log own_2
+    mov ebp, dword ptr [worker_2]
+    log_number ebp
+    log newline
+    log main_got
+    mov ebp, dword ptr [main_0]
+    log_number ebp
+    log own_1
+    mov ebp, dword ptr [main_1]
+    log_number ebp
+    log newline
+    sleep_forever
+
+worker:
+    own_utcb ebx
+    mov dword ptr [ebx + UTCB_MR0], 20
+    mov dword ptr [ebx + UTCB_MR1], 21
+    mov dword ptr [ebx + UTCB_MR2], 22
+    l4_open_wait
+    mov eax, dword ptr [ebx + UTCB_MR0]
+    mov dword ptr [worker_0], eax
+    mov eax, dword ptr [ebx + UTCB_MR1]
+    mov dword ptr [worker_1], eax
+    mov eax, dword ptr [ebx + UTCB_MR2]
+    mov dword ptr [worker_2], eax
+    mov dword ptr [ebx + UTCB_MR0], 33
+    l4_invoke NO_REPLY_SLOT|L4_REPLY, 1, L4_TIMEOUT_SEND_ZERO
+    sleep_forever
+
+.include "log.inc"
+
+.rodata
+worker_got: .asciz "worker: received "
+main_got:   .asciz "main: received "
+also:       .asciz " and "
+own_1:      .asciz ", its own mr[1] is "
+own_2:      .asciz ", its own mr[2] is "
+newline:    .asciz "\n"
+
+.bss
+main_0:     .space 4
+main_1:     .space 4
+worker_0:   .space 4
+worker_1:   .space 4
+worker_2:   .space 4
+.balign 16
+            .space 0x1000
+stack_top:  .space 16

@@ -1,0 +1,287 @@
+"""Attribution: a run that is watched, and its stream for the checker.
+
+Rule 1: the run is the same as without.  What is watched is copied out between two blocks
+and when the kernel is entered, and nothing goes back.
+Rule 2: accesses come before the system call or event that follows them in the run.
+"""
+
+from collections.abc import Callable, Mapping
+
+from emu.context import Context
+from emu.machine import Machine, MachineConfig
+from emu.recorder import Access as Record
+from emu.traps import SYSTEM_CALL
+from emu.watch import Watch as Records
+from guest.image import Image
+from guest.scenario import Scenario
+from kernel.events import Created, Deleted, Event, Invocation
+from kernel.message import Utcb
+from kernel.objects import Thread
+from kernel.recorder import Recorder
+from kernel.state import Kernel
+from lab.checker.candidate import Candidate
+from lab.checker.checker import Checker
+from lab.checker.stream import Access, Call, Chain, Where
+from lab.replay.system import System, configure
+
+_PLACES = 1 << 16  # places that are kept
+
+
+class WatchedMachine(Machine):
+    """A machine whose accesses to UTCBs and system calls go to a feeder."""
+
+    __slots__ = ("feeder",)
+
+    def __init__(self, config: MachineConfig) -> None:
+        super().__init__(config)
+        self.feeder: Feeder | None = None
+
+    def run(self, context: Context, deadline: int) -> int:
+        """Run `context` until it traps or cycle `deadline` is reached, and say which."""
+        trap = super().run(context, deadline)
+        feeder = self.feeder
+        if feeder is not None:
+            feeder.drain()
+            if trap == SYSTEM_CALL:
+                feeder.call(context)
+        return trap
+
+
+class Feeder:
+    """Feeds a checker with what a watched machine does."""
+
+    __slots__ = (
+        "_call_page",
+        "_frames",
+        "_images",
+        "_introduced",
+        "_kernel",
+        "_machine",
+        "_owners",
+        "_paths",
+        "_places",
+        "_size",
+        "_unbound",
+        "_watch",
+        "checker",
+    )
+
+    def __init__(
+        self,
+        machine: WatchedMachine,
+        kernel: Kernel,
+        images: Mapping[int, Image],
+        checker: Checker,
+    ) -> None:
+        self.checker = checker
+        self._machine = machine
+        self._kernel = kernel
+        self._images = images  # by thread number
+        self._size = kernel.arch.utcb_size
+        self._call_page = kernel.arch.call_page
+        self._owners: dict[int, int] = {}  # threads by the physical address of their UTCB
+        self._introduced: set[int] = set()
+        self._unbound = True
+        self._paths: dict[tuple[int, int], tuple[tuple[int, ...], tuple[Chain, ...]]] = {}
+        self._places: dict[tuple[int, int, int], Where] = {}
+        shared = machine.shared_frames
+        addresses = range(shared.start, shared.stop)
+        self._watch: Records = machine.watch(addresses, self.take)
+        self.learn()
+        machine.feeder = self
+
+    def learn(self) -> None:
+        """Take note of threads that have got a UTCB."""
+        self._unbound = False
+        for number, thread in self._kernel.threads.items():
+            if number in self._introduced:
+                continue
+            if not thread.is_bound():
+                self._unbound = True
+                continue
+            self._introduced.add(number)
+            self._owners[thread.utcb_frame] = number
+            content = self._machine.read_physical(thread.utcb_frame, self._size)
+            self.checker.introduce(number, content)
+
+    def drain(self) -> None:
+        """Take what was recorded since the last time."""
+        records = self._watch.drain()
+        if records:
+            self.take(records)
+
+    def take(self, records: list[Record]) -> None:
+        """Take records, in their order."""
+        owners, size, feed = self._owners, self._size, self.checker.access
+        for position, thread, ip, address, length, value, is_write, path, low in records:
+            base = address - address % size
+            owner = owners.get(base)
+            if owner is None:
+                continue
+            where = self._place(thread, path, ip)
+            feed(
+                Access(
+                    position, thread, owner, address - base, length, value, is_write, where, low
+                )
+            )
+
+    def call(self, context: Context) -> None:
+        """Take note that a system call is about to be served."""
+        path, low = self._watch.path(context)
+        number = context.number
+        calls, chains = self._path(number, path)
+        pc = self._machine.call_site(context)
+        if self._call_page and calls and context.ip & -4096 == self._call_page:
+            # The kernel's own page is no frame of the program's.
+            where = Where(pc, calls[:-1], chains[:-1], chains[-1])
+        else:
+            # The call itself lies in front of that address.
+            key = ~number, path, pc
+            known = self._places.get(key)
+            if known is None:
+                known = Where(pc, calls, chains, self._chain(number, pc - 1))
+                self._places[key] = known
+            where = known
+        low = min(low, where.depth)
+        self.checker.call(
+            Call(
+                self._machine.instructions,
+                self._machine.now,
+                number,
+                context.selector,
+                context.tag,
+                where,
+                low,
+            )
+        )
+
+    def event(self, event: Event) -> None:
+        """Take an event, and what came before it."""
+        self.checker.event(event)
+        if isinstance(event, Created):
+            self._unbound = True
+        elif isinstance(event, Deleted):
+            self._introduced.discard(event.target)
+            for base in [base for base, n in self._owners.items() if n == event.target]:
+                del self._owners[base]
+        elif self._unbound and isinstance(event, Invocation):
+            self.learn()
+
+    def _place(self, thread: int, path: int, pc: int) -> Where:
+        key = thread, path, pc
+        found = self._places.get(key)
+        if found is None:
+            if len(self._places) >= _PLACES:
+                self._places.clear()
+                self._paths.clear()
+            calls, chains = self._path(thread, path)
+            found = Where(pc, calls, chains, self._chain(thread, pc))
+            self._places[key] = found
+        return found
+
+    def _path(self, thread: int, path: int) -> tuple[tuple[int, ...], tuple[Chain, ...]]:
+        key = thread, path
+        found = self._paths.get(key)
+        if found is None:
+            calls: list[int] = []
+            for frame in self._watch.frames(path):
+                # Older frames that were dropped count, but nothing is known of them.
+                calls += [0] * frame.sp if frame.is_mark else [frame.call]
+            found = tuple(calls), tuple(self._chain(thread, call) for call in calls)
+            self._paths[key] = found
+        return found
+
+    def _chain(self, thread: int, pc: int) -> Chain:
+        image = self._images.get(thread)
+        return () if image is None else image.scopes_at(pc)
+
+
+class Tee(Recorder):
+    """Passes events on to the recorder of a run, and to a feeder."""
+
+    __slots__ = ("_first", "feeder")
+
+    def __init__(self, first: Recorder) -> None:
+        super().__init__()
+        self._first = first
+        self.feeder: Callable[[Event], None] | None = None
+
+    def record(self, event: Event) -> None:
+        """Take note of `event`."""
+        self._first.record(event)
+        if self.feeder is not None:
+            self.feeder(event)
+
+    def prepare(self, utcb: Utcb, count: int) -> None:
+        """Keep what a receiver holds in the first `count` words: a transfer comes next."""
+        self._first.prepare(utcb, count)
+        Recorder.prepare(self, utcb, count)
+
+    def transfer(
+        self,
+        cycle: int,
+        position: int,
+        sender: int,
+        receiver: Thread,
+        operation: int,
+        via: int,
+        error: int,
+        sender_ip: int,
+        receiver_ip: int,
+    ) -> None:
+        """Take note of a message that has just reached `receiver`."""
+        self._first.transfer(
+            cycle, position, sender, receiver, operation, via, error, sender_ip, receiver_ip
+        )
+        if self.feeder is None:
+            return
+        # `Recorder.transfer` would call `record`, and the first have it twice.
+        maker = _Maker(self.feeder, self._overwritten)
+        maker.transfer(
+            cycle, position, sender, receiver, operation, via, error, sender_ip, receiver_ip
+        )
+
+    def switch(self, cycle: int, position: int, previous: int, following: int) -> None:
+        """Take note of a switch of threads."""
+        self._first.switch(cycle, position, previous, following)
+        if self.feeder is not None:
+            _Maker(self.feeder, b"").switch(cycle, position, previous, following)
+
+
+class _Maker(Recorder):
+    """Makes an event of a transfer or switch."""
+
+    __slots__ = ("_take",)
+
+    def __init__(self, take: Callable[[Event], None], overwritten: bytes) -> None:
+        super().__init__()
+        self._take = take
+        self._overwritten = overwritten
+
+    def record(self, event: Event) -> None:
+        """Take note of `event`."""
+        self._take(event)
+
+
+class Watch:
+    """What it takes to check a run: a machine and a recorder to boot it with."""
+
+    __slots__ = ("_checker", "machine", "recorder")
+
+    def __init__(self, scenario: Scenario, recorder: Recorder) -> None:
+        self.machine = WatchedMachine(configure(scenario))
+        self.recorder = Tee(recorder)
+        self._checker = Checker(scenario.arch)
+
+    def begin(self, system: System) -> None:
+        """Begin to check a system that was booted with them and has not run yet."""
+        feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
+        self.recorder.feeder = feeder.event
+
+    def candidates(self) -> list[Candidate]:
+        """Give what may be wrong, by the position where it was seen first."""
+        return self._checker.candidates.all()
+
+    def dropped(self) -> int:
+        """Count what may be wrong and found no room."""
+        return self._checker.candidates.dropped

@@ -1,0 +1,1 @@
+"""Tests of the benchmarks: what they print, never how fast it was."""

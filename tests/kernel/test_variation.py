@@ -1,0 +1,35 @@
+"""Changes of a run are written down and read back; what nobody wrote is refused."""
+
+import pytest
+
+from kernel.errors import UsageError
+from kernel.variation import Change, OverrideRead, StoreBytes, decode, encode
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (OverrideRead(830, 7, 8, b"\x2a\0"), "override-read 830 7 8 2a00"),
+        (StoreBytes(0, 1, 0, b""), "store-bytes 0 1 0 "),
+    ],
+)
+def test_a_change_is_written_and_read(change: Change, text: str) -> None:
+    assert encode(change) == text
+    assert decode(text) == change
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "override-read 1 2 3",
+        "override-read 1 2 3 0g",
+        "override-read -1 2 3 00",
+        "override-read 1 2 3 00 4",
+        "override-read 01 2 3 00",
+        "no-such 1 2 3 00",
+    ],
+)
+def test_what_is_no_change_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="no change of a run"):
+        decode(text)
