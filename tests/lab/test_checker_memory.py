@@ -25,7 +25,7 @@ def kept(name: str, arch: str, cycles: int) -> int:
     return count
 
 
-@pytest.mark.parametrize("name", ["pingpong_forever_4", "pingpong_forever_intra"])
+@pytest.mark.parametrize("name", ["pingpong_forever_4", "pingpong_forever_intra_4"])
 @pytest.mark.parametrize("arch", ["amd64", "ia32"])
 def test_a_longer_run_keeps_no_more_messages(name: str, arch: str) -> None:
     short, long = kept(name, arch, 400_000), kept(name, arch, 2_000_000)
