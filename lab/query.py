@@ -27,6 +27,10 @@ class History(Protocol):
     def head(self) -> Head:
         """Which run it is."""
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the checker found: JSON objects, whose fields docs/json.md explains."""
+
     def __len__(self) -> int:
         """Give the number of events that are known."""
 

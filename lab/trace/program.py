@@ -157,8 +157,8 @@ def _decode_segments(data: bytes) -> tuple[Segment, ...]:
 
 
 def _encode_debug(image: Image) -> bytes:
-    named = (*image.lines, *image.begins, *image.scopes)
-    files = {name: k for k, name in enumerate(dict.fromkeys(x.file for x in named))}
+    named = [x.file for x in (*image.lines, *image.begins)] + [s.file for s in image.scopes]
+    files = {name: k for k, name in enumerate(dict.fromkeys(named))}
     tables: dict[str, object] = {
         "symbols": [(s.name, s.address, s.size) for s in image.symbols],
         "files": list(files),

@@ -3,9 +3,10 @@
 Time is in nanoseconds: cycles at the CPU's nominal frequency, rounded down.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from kernel import abi
 from kernel.events import (
@@ -23,7 +24,7 @@ from kernel.events import (
 )
 from lab.names import Names
 from lab.query import History, named
-from lab.views.text import describe_tag, summarize_event
+from lab.views.text import describe_tag, printable, summarize_event
 
 _NS_PER_MS = 1_000_000
 
@@ -66,20 +67,22 @@ Item: TypeAlias = Track | Span | Point
 def items_of(history: History, first: int = 0, end: int | None = None) -> Iterator[Item]:
     """Give what happened in a part of a run, in the order of its beginnings but for spans.
 
-    A span comes when it ends.
+    A span comes when it ends, and findings come last.
     """
     khz = history.head.cpu_khz
-    known: set[int] = set()
+    known: dict[int, str] = {}
+    begin = at = 0
     groups: dict[str, int] = {}
     running: tuple[int, int] | None = None  # who, since when
-    at = 0
     for stamped, names in named(history, first, end):
         event = stamped.event
         at = event.cycle * _NS_PER_MS // khz
+        begin = begin or at
         for number in _tracks(event):
             if number not in known:
-                known.add(number)
-                yield _track(number, names, groups)
+                track = _track(number, names, groups)
+                known[number] = track.name
+                yield track
         if isinstance(event, Switch):
             if running is None and event.previous:
                 # It ran since before the part began.
@@ -91,6 +94,23 @@ def items_of(history: History, first: int = 0, end: int | None = None) -> Iterat
             yield from _points(stamped.sequence, event, names, at)
     if running is not None:
         yield Span(running[0], running[1], at)
+    numbers = {name: number for number, name in known.items()}
+    for body in history.findings:
+        point = _finding(json.loads(body), numbers, khz)
+        if point is not None and begin <= point.at <= at:
+            yield point
+
+
+def _finding(found: dict[str, Any], numbers: dict[str, int], khz: int) -> Point | None:
+    # It comes out of a file: nothing is sure of it.
+    cycle, thread = found.get("cycle"), found.get("thread")
+    if type(cycle) is not int or not isinstance(thread, str) or thread not in numbers:
+        return None
+    parts = ("id", "verdict", "rule", "register", "function", "summary")
+    details = tuple((part, printable(str(found.get(part)))) for part in parts)
+    name = " ".join(value for _, value in details[:4])
+    at = cycle * _NS_PER_MS // khz
+    return Point(numbers[thread], max(at, 0), name, "finding", details=details)
 
 
 def _tracks(event: Event) -> tuple[int, ...]:

@@ -340,6 +340,7 @@ def test_chrome_s_json_has_an_arrow_for_each_message(
     with open_trace(tmp_path / "t") as trace:
         sent = [s for s in trace.events() if isinstance(s.event, Transfer)]
     events = json.loads(out.read_text())["traceEvents"]
+    assert [e["cat"] for e in events if e.get("cat") == "finding"] == []
     starts = [e for e in events if e["ph"] == "s"]
     ends = [e for e in events if e["ph"] == "f"]
     expected = [(s.sequence, s.event.cycle / 1000) for s in sent]
@@ -348,6 +349,22 @@ def test_chrome_s_json_has_an_arrow_for_each_message(
     transfers = [s.event for s in sent if isinstance(s.event, Transfer)]
     assert [e["tid"] for e in starts] == [event.sender for event in transfers]
     assert [e["tid"] for e in ends] == [event.receiver for event in transfers]
+
+
+def test_a_finding_is_a_point_of_its_thread(l4lab: CommandLine, tmp_path: Path) -> None:
+    path, out = str(tmp_path / "t"), tmp_path / "out.json"
+    l4lab("run", "faq_nested_call", "--trace", path)
+    (finding,) = json.loads(l4lab("show", path, "--json").out)["trace"]["findings"]
+
+    assert l4lab("export", path, "--perfetto", str(out)).code == 0
+
+    events = json.loads(out.read_text())["traceEvents"]
+    (point,) = [e for e in events if e.get("cat") == "finding"]
+    assert (point["name"], point["ts"], point["tid"]) == (
+        "F1 confirmed stale-read mr[1]",
+        finding["cycle"] / 1000,
+        7,
+    )
 
 
 def fields(data: bytes) -> list[tuple[int, int | bytes]]:

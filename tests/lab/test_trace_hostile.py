@@ -389,6 +389,22 @@ def store_loosely(path: Path, table: str, statement: str) -> None:
     change(path)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}",
+        '{"id": 7, "thread": [], "cycle": "x"}',
+        '{"id": "\\u001b[2J", "thread": "server", "cycle": -1, "rule": {}}',
+        '{"thread": "server", "cycle": 1e999}',
+        '{"thread": "server", "cycle": 9000, "summary": "\\ud800"}',
+    ],
+)
+def test_findings_may_say_anything(trace: Path, body: str) -> None:
+    change(trace, "DELETE FROM finding", "INSERT INTO finding VALUES (0, ?)", values=(body,))
+
+    assert check(trace) is None
+
+
 def test_a_database_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t"
     database = sqlite3.connect(path)
