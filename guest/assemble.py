@@ -6,7 +6,6 @@ of every instruction is appended, whose values are then read out of the assemble
 Results are kept in the user's cache, by the sha256 of all that decides them.
 """
 
-import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from guest.cache import cached, store
 from guest.errors import GuestError
 from guest.expand import RESERVED, Form, Section, fail
-from guest.image import Image, Line, Segment, Symbol, check_segments
+from guest.image import Image, Line, Segment, Symbol, check_segments, digest_of
 from guest.keystone_process import assemble_jobs
 from guest.layout import BASE, Job, prepare
 from kernel.abi import Arch, Page
@@ -92,11 +91,6 @@ def _image(job: Job, data: bytes) -> Image:
         raise GuestError("_start has no code: expected instructions in .text", file=file)
     lines.sort(key=lambda line: line.address)
     check_segments(segments, job.arch, file=file)
-    digest = hashlib.sha256()
-    digest.update(f"l4lab image\n{job.arch.name} {entry:#x}\n".encode())
-    for segment in segments:
-        numbers = (segment.address, segment.size, int(segment.rights), len(segment.data))
-        digest.update(f"{numbers}\n".encode() + segment.data)
     return Image(
         arch=job.arch,
         name=job.path.stem,
@@ -104,7 +98,7 @@ def _image(job: Job, data: bytes) -> Image:
         segments=tuple(segments),
         symbols=_sized(symbols),
         lines=_merged(lines),
-        digest=digest.hexdigest(),
+        digest=digest_of(job.arch, entry, segments),
         source=job.source.files,
     )
 

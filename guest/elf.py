@@ -92,6 +92,7 @@ def _images(files: list[tuple[Path, bytes]], arch: Arch) -> list[Image]:
             begins=debug.begins,
             digest=elf.digest,
             source=_sources(debug.lines, path.parent),
+            file=elf.data,
         )
         for (path, _), (entry, _), elf, debug in zip(
             files, parts, elves, read_debug_info(elves), strict=True

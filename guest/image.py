@@ -1,5 +1,6 @@
 """An image: what a program puts into its task's address space, and what its addresses mean."""
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Image:
     Segments, symbols and lines are sorted by address.  `digest` is the sha256 of what
     the program is: the bytes of an ELF file, or the segments and entry of an assembled
     one.  `source` maps the files that lines name to their text, as far as it was found.
+    `file` is the ELF file, empty for an assembled one.
     """
 
     arch: Arch
@@ -79,6 +81,7 @@ class Image:
     scope_map: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     # Lines that begin or end where the code of another line begins.
     begins: tuple[Line, ...] = field(default=(), repr=False)
+    file: bytes = field(default=b"", repr=False)
 
     def symbol(self, name: str) -> Symbol | None:
         """Find a symbol by its name; the one at the lowest address if there are several."""
@@ -170,6 +173,15 @@ def resolve(image: Image, where: str, *, file: str, key: str | None = None) -> i
             key=key,
         )
     return address
+
+
+def digest_of(arch: Arch, entry: int, segments: Sequence[Segment]) -> str:
+    """Give the sha256 of a program that has no file: all that is mapped, and its entry."""
+    digest = hashlib.sha256(f"l4lab image\n{arch.name} {entry:#x}\n".encode())
+    for segment in segments:
+        numbers = (segment.address, segment.size, int(segment.rights), len(segment.data))
+        digest.update(f"{numbers}\n".encode() + segment.data)
+    return digest.hexdigest()
 
 
 def check_segments(segments: Sequence[Segment], arch: Arch, *, file: str) -> None:

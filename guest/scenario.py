@@ -13,7 +13,7 @@ from pathlib import Path
 
 from guest.errors import GuestError
 from guest.table import MAX_ITEMS, Table, check_known, did_you_mean, expected, quote
-from guest.toml import read_toml
+from guest.toml import parse_toml, read_toml
 from kernel import abi
 from kernel.abi import ARCHES, Arch, Rights
 
@@ -239,6 +239,15 @@ def load_scenario(where: str | Path, *, arch: str | None = None) -> Scenario:
     return _scenario(Table(str(path), "", content), path, text, arch)
 
 
+def restore_scenario(text: str, *, path: Path, arch: str) -> Scenario:
+    """Check the text of a scenario whose images are not files, but come from a trace.
+
+    `path` is what it is called; nothing is read there.
+    """
+    table = Table(str(path), "", parse_toml(text, file=str(path)))
+    return _scenario(table, path, text, arch, has_files=False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Names:
     """What can be referred to; the values are those of `CapKind`."""
@@ -259,7 +268,9 @@ class _Names:
         }[kind]
 
 
-def _scenario(top: Table, path: Path, text: str, chosen: str | None) -> Scenario:
+def _scenario(
+    top: Table, path: Path, text: str, chosen: str | None, *, has_files: bool = True
+) -> Scenario:
     title = top.string("title")
     arch, arches = _arch(top, chosen)
     cycles = top.integer("cycles", DEFAULT_CYCLES, low=1, high=MAX_CYCLES)
@@ -272,6 +283,7 @@ def _scenario(top: Table, path: Path, text: str, chosen: str | None) -> Scenario
     if not tasks:
         raise top.error("task", "no task: expected at least one [[task]]")
 
+    near = path if has_files else None
     # Names come first: references may point forward.
     task_names = _unique(tasks)
     thread_tables = [task.tables("thread") for task in tasks]
@@ -302,7 +314,7 @@ def _scenario(top: Table, path: Path, text: str, chosen: str | None) -> Scenario
         cycles=cycles,
         ram=ram,
         tasks=tuple(
-            _task(table, name, list(zip(tables, its_names, strict=True)), names, arch, path)
+            _task(table, name, list(zip(tables, its_names, strict=True)), names, arch, near)
             for table, name, tables, its_names in zip(
                 tasks, task_names, thread_tables, thread_names, strict=True
             )
@@ -352,7 +364,7 @@ def _task(
     threads: list[tuple[Table, str]],
     names: _Names,
     arch: Arch,
-    path: Path,
+    path: Path | None,
 ) -> TaskSpec:
     image = _image(table, arch, path)
     first = _thread(table, name, "", names, arch, None)
@@ -444,10 +456,12 @@ def _entry(table: Table) -> str:
     return value
 
 
-def _image(table: Table, arch: Arch, path: Path) -> Path:
+def _image(table: Table, arch: Arch, path: Path | None) -> Path:
     text = table.string("image").replace("{arch}", arch.name)
     if not text or len(text) > 4096:
         raise table.error("image", "expected the name of a file")
+    if path is None:
+        return Path(text)
     for folder in (path.parent, PROGRAMS):
         try:
             if (folder / text).is_file():

@@ -126,8 +126,7 @@ class Table:
         value = self.take(key)
         if value is None:
             return default
-        match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-        found = int(match[1]) * _UNITS[match[2]] if match else -1
+        found = parse_size(value) if isinstance(value, str) else -1
         if not low <= found <= high or found % abi.PAGE_SIZE:
             wanted = f'a size from "{_size(low)}" to "{_size(high)}" in whole pages of 4KiB'
             raise self.error(key, expected(wanted, value))
@@ -216,6 +215,12 @@ def quote(text: str) -> str:
     """Quote a text for an error: one line, not too long."""
     shown = text if len(text) <= 60 else text[:57] + "..."
     return '"' + shown.encode("unicode_escape").decode().replace('"', '\\"') + '"'
+
+
+def parse_size(text: str) -> int:
+    """Give the bytes of a size such as "16KiB", -1 if it is none."""
+    match = _SIZE.fullmatch(text)
+    return int(match[1]) * _UNITS[match[2]] if match else -1
 
 
 def did_you_mean(word: str, known: Sequence[str] | frozenset[str]) -> str:

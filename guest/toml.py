@@ -1,4 +1,4 @@
-"""Reading a user's TOML file: whatever is in it, a table or one error with its line."""
+"""Reading a user's TOML: whatever is in it, a table or one error with its line."""
 
 import re
 import tomllib
@@ -17,12 +17,18 @@ def read_toml(path: Path, *, limit: int, what: str) -> tuple[str, dict[str, obje
     file = str(path)
     try:
         text = read_file(path, limit=limit, what=what).decode()
+    except UnicodeDecodeError:
+        raise GuestError(f"this {what} is not UTF-8", file=file) from None
+    return text, parse_toml(text, file=file)
+
+
+def parse_toml(text: str, *, file: str) -> dict[str, object]:
+    """Give what a text says; `file` is its name, for errors."""
+    try:
         if match := _LONG_KEY.search(text):
             line = text.count("\n", 0, match.start()) + 1
             raise GuestError("not TOML: a key of too many parts", file=file, line=line)
-        return text, tomllib.loads(text)
-    except UnicodeDecodeError:
-        raise GuestError(f"this {what} is not UTF-8", file=file) from None
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         match = _LINE.search(message)

@@ -6,7 +6,8 @@ without being expected to; 3 wrong use or wrong input.
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -50,6 +51,50 @@ _no_check = click.option(
 _quiet = click.option("--quiet", "-q", is_flag=True, help="Print only what went wrong.")
 
 
+def _read_size(context: click.Context, parameter: click.Parameter, value: str) -> int:
+    from guest.table import parse_size
+    from lab.trace.writer import SMALLEST_LIMIT
+
+    size = parse_size(value)
+    if size < SMALLEST_LIMIT:
+        raise click.BadParameter(f"expected a size from 1MiB on, found {value[:40]!r}")
+    return size
+
+
+def _read_mark(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    from lab.trace.mark import parse_mark
+
+    try:
+        return None if value is None else parse_mark(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+_trace_file = click.option(
+    "--trace", type=click.Path(), metavar="FILE", help="Record the run to this file."
+)
+_trace_limit = click.option(
+    "--trace-limit",
+    callback=_read_size,
+    default="2GiB",
+    show_default=True,
+    metavar="SIZE",
+    help="Stop recording, and say so, when the file would be larger.",
+)
+_from = click.option(
+    "--from",
+    "first",
+    callback=_read_mark,
+    metavar="MARK",
+    help="Begin at a position as 1154, cycle:N or event:N.",
+)
+_to = click.option(
+    "--to", "last", callback=_read_mark, metavar="MARK", help="End behind this mark."
+)
+_thread = click.option("--thread", metavar="NAME", help="Only what concerns this thread.")
+_limit = click.option("--limit", type=click.IntRange(1), help="At most so many events.")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="l4lab")
 def commands() -> None:
@@ -69,6 +114,8 @@ def _judging(command: Any) -> Any:
 @_cycles
 @_json
 @_quiet
+@_trace_file
+@_trace_limit
 @_no_check
 @_judging
 def run(
@@ -77,24 +124,29 @@ def run(
     cycles: int | None,
     as_json: bool,
     quiet: bool,
+    trace: str | None,
+    trace_limit: int,
     no_check: bool,
     **judging: Any,
 ) -> None:
     """Run SCENARIO, a path or the name of one that ships, and check what it expects."""
     from lab.views import result
 
-    done = _judged(
-        scenario,
-        arch=arch,
-        cycles=cycles,
-        progress=not (as_json or quiet),
-        check=not no_check,
-        **judging,
-    )
+    with _recording(trace, trace_limit) as writer:
+        done = _judged(
+            scenario,
+            arch=arch,
+            cycles=cycles,
+            progress=not (as_json or quiet),
+            check=not no_check,
+            trace=writer,
+            **judging,
+        )
     if as_json:
-        _print_json(result.as_json(done))
+        _print_json({**result.as_json(done), **_recorded_as_json(writer)})
     else:
         _print_lines(result.render_result(done, quiet=quiet, width=_width()))
+        _print_recorded(writer, quiet=quiet)
     sys.exit(_exit_code(done))
 
 
@@ -335,6 +387,177 @@ def measure_speed(as_json: bool) -> None:
         _print_lines(figures.render(found))
 
 
+@commands.command()
+@click.argument("trace", type=click.Path())
+@_from
+@_to
+@_thread
+@_limit
+@_json
+@_quiet
+def show(
+    trace: str,
+    first: Any,
+    last: Any,
+    thread: str | None,
+    limit: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print the events of a recorded TRACE, as `l4lab trace` does while a scenario runs.
+
+    With --quiet the thread switches are left out.
+    """
+    from kernel.events import Switch
+    from lab.query import find_thread, named
+    from lab.trace.format import KINDS
+    from lab.views import stored, text
+
+    with _open_trace(trace) as opened:
+        begin, end = _range(opened, first, last)
+        every = sum(1 << kind for kind in KINDS.values())
+        events = named(
+            opened,
+            begin,
+            end,
+            concerning=None
+            if thread is None
+            else find_thread(opened, thread, option="--thread"),
+            kinds=every & ~(1 << KINDS[Switch]) if quiet else None,
+        )
+        if as_json:
+            _print_events_as_json(opened, events, limit)
+        print_line = _line_printer()
+        for line in stored.render_summary(opened):
+            print_line(line)
+        print_line(text.trace_head())
+        for shown, (stamped, names) in enumerate(events):
+            if shown == limit:
+                print_line(f"and more: --from event:{stamped.sequence}")
+                break
+            for line in text.render_event(stamped.event, names):
+                print_line(line)
+
+
+@commands.command()
+@click.argument("trace", type=click.Path())
+@click.argument("query")
+@_from
+@_to
+@_thread
+@_limit
+@_json
+def query(
+    trace: str,
+    query: str,
+    first: Any,
+    last: Any,
+    thread: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Print the events of a recorded TRACE that a QUERY asks for, a line each.
+
+    Such as: "transfers where receiver='server' and words>2".  See docs/trace.md.
+    """
+    from lab.filter import parse_query
+    from lab.query import find_thread, named
+    from lab.views import stored
+
+    with _open_trace(trace) as opened:
+        wanted = parse_query(query, opened.names())
+        begin, end = _range(opened, first, last)
+        concerning = None if thread is None else find_thread(opened, thread, option="--thread")
+        events = (
+            pair
+            for pair in named(opened, begin, end, concerning=concerning, kinds=wanted.kinds)
+            if wanted.accepts(pair[0])
+        )
+        if as_json:
+            _print_events_as_json(opened, events, limit)
+        print_line = _line_printer()
+        for line in stored.render_state(opened):
+            print_line(line)
+        shown = 0
+        for stamped, names in events:
+            if shown == limit:
+                print_line(f"and more: --from event:{stamped.sequence}")
+                break
+            if not shown:
+                print_line(stored.rows_head())
+            shown += 1
+            print_line(stored.render_row(stamped, names))
+        if not shown:
+            print_line("no such event")
+
+
+@commands.command()
+@click.argument("trace", type=click.Path())
+@_json
+def replay(trace: str, as_json: bool) -> None:
+    """Run again what a recorded TRACE is of, from the trace alone, and compare every event."""
+    from lab.replay.again import repeat
+    from lab.views import stored
+
+    with _open_trace(trace) as opened:
+        done = _with_progress(
+            lambda progress: repeat(opened, progress=progress), show=not as_json
+        )
+        if as_json:
+            _print_json(stored.repetition_as_json(opened, done))
+        else:
+            _print_lines(stored.render_repetition(opened, done))
+    sys.exit(HOLDS if done.difference is None else DIFFERS)
+
+
+@commands.command()
+@click.argument("trace", type=click.Path())
+@click.option(
+    "--perfetto",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="For Perfetto; for Chrome if it ends in .json.",
+)
+@click.option(
+    "--mermaid", type=click.Path(allow_dash=True), metavar="FILE", help="A sequence diagram."
+)
+@click.option(
+    "--jsonl",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="A JSON object in a line for each event.",
+)
+@_from
+@_to
+@_limit
+def export(
+    trace: str,
+    perfetto: str | None,
+    mermaid: str | None,
+    jsonl: str | None,
+    first: Any,
+    last: Any,
+    limit: int | None,
+) -> None:
+    """Write a recorded TRACE, or a part of it, in other formats; - is standard output."""
+    from lab.views import export as exporting
+
+    if not (perfetto or mermaid or jsonl):
+        raise click.UsageError("nothing to write: give --perfetto, --mermaid or --jsonl")
+    if [perfetto, mermaid, jsonl].count("-") > 1:
+        raise click.UsageError("standard output can be given once")
+    with _open_trace(trace) as opened:
+        begin, end = _range(opened, first, last)
+        if limit is not None:
+            end = min(end, begin + limit)
+        if perfetto:
+            exporting.write_timeline(opened, perfetto, begin, end)
+        if mermaid:
+            exporting.write_diagram(opened, mermaid, begin, end)
+        if jsonl:
+            exporting.write_lines(opened, jsonl, begin, end)
+
+
 def main() -> None:
     """Run the command line; every error of the user's is one message and exit code 3."""
     from guest.errors import GuestError
@@ -436,6 +659,92 @@ def _width() -> int:
     return Console().width if sys.stdout.isatty() else WIDTH
 
 
+@contextmanager
+def _recording(file: str | None, limit: int) -> Iterator[Any]:
+    # What a run is recorded to, if it is.
+    if file is None:
+        yield None
+        return
+    from pathlib import Path
+
+    from lab.trace.writer import TraceWriter
+
+    with TraceWriter(Path(file), limit=limit) as writer:
+        try:
+            yield writer
+        except BaseException:
+            if writer.events:
+                kept = f"{writer.events:,} events are in {writer.partial}"
+                click.echo(f"l4lab: recording was cut off: {kept}", err=True)
+            raise
+
+
+def _recorded_as_json(writer: Any) -> dict[str, Any]:
+    if writer is None:
+        return {}
+    return {
+        "trace": {
+            "file": str(writer.path),
+            "events": writer.events,
+            "truncated": writer.truncated,
+            "bytes": writer.path.stat().st_size,
+        }
+    }
+
+
+def _print_recorded(writer: Any, *, quiet: bool) -> None:
+    if writer is None:
+        return
+    if writer.truncated is not None:
+        click.echo(
+            f"recorded only the first {writer.truncated:,} of {writer.events:,} events in "
+            f"{writer.path}: --trace-limit"
+        )
+    elif not quiet:
+        size = writer.path.stat().st_size
+        click.echo(f"recorded {writer.events:,} events in {writer.path}, {size:,} bytes")
+
+
+def _open_trace(trace: str) -> Any:
+    from pathlib import Path
+
+    from lab.trace.reader import open_trace
+
+    return open_trace(Path(trace))
+
+
+def _range(opened: Any, first: Any, last: Any) -> tuple[int, int]:
+    # The numbers of the first event and of the one behind the last.
+    from lab.trace.mark import Mark
+
+    begin = 0 if first is None else opened.find(first)
+    end = len(opened) if last is None else opened.find(Mark(last.clock, last.value + 1))
+    return begin, end
+
+
+def _print_events_as_json(opened: Any, events: Any, limit: int | None) -> NoReturn:
+    # One object, but written as the events come; also where the trace turns out damaged.
+    from guest.errors import GuestError
+    from lab.views import result, stored
+
+    head = {"schema": result.SCHEMA, "trace": stored.as_json(opened)}
+    click.echo(json.dumps(head)[:-1] + ', "events": [', nl=False)
+    tail: dict[str, Any] = {"next": None}
+    code = HOLDS
+    try:
+        for shown, (stamped, names) in enumerate(events):
+            if shown == limit:
+                tail["next"] = stamped.sequence
+                break
+            value = json.dumps(stored.stamped_as_json(stamped, names))
+            click.echo((", " if shown else "") + value, nl=False)
+    except GuestError as error:
+        tail["error"] = result.error_as_json(error.message, file=error.file)["error"]
+        code = WRONG_INPUT
+    click.echo("], " + json.dumps(tail)[1:])
+    sys.exit(code)
+
+
 def _exit_code(done: Any) -> int:
     if done.failed:
         return GUEST_FAILED
@@ -467,10 +776,17 @@ def _print_json(value: dict[str, Any]) -> None:
 
 def _line_printer() -> Callable[[Any], None]:
     from rich.console import Console
+    from rich.text import Text
 
     # In a pipe nothing should be folded to a terminal's width.
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(highlight=False, soft_wrap=True, width=width).print
+    console = Console(highlight=False, soft_wrap=True, width=width)
+    if console.is_terminal:
+        return console.print
+    # Nor coloured: a text goes as it is, which takes a fortieth of the time.
+    return lambda line: (
+        click.echo(line.plain) if isinstance(line, Text) else console.print(line)
+    )
 
 
 def _print_lines(lines: Any) -> None:

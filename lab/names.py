@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from guest.image import Image
 from kernel.abi import Arch
+from kernel.events import Created, Event, Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,13 @@ class Names:
             self.tasks[thread] = task
         if maker in self.images:
             self.images[thread] = self.images[maker]
+
+    def note(self, event: Event) -> None:
+        """Take note of what an event tells about names."""
+        if isinstance(event, Named):
+            self.give(event.target, event.name)
+        elif isinstance(event, Created) and event.kind == "thread":
+            self.adopt(event.target, event.thread)
 
     def source_line(self, file: str, line: int) -> str:
         """Give a line of a program's source, without the space around it; empty if unknown."""

@@ -26,8 +26,10 @@ from kernel.utcb import MR_COUNT
 from lab.names import Names
 from lab.trace.console import CONSOLE_LIMIT, decode_console
 from lab.trace.format import (
+    CHUNK,
     HASH_SIZE,
     KIND_BITS,
+    PARTIES,
     SWITCH,
     SWITCH_WORDS,
     TRANSFER,
@@ -36,10 +38,14 @@ from lab.trace.format import (
     decode,
     encode,
 )
+from lab.trace.sink import Sink
 
 LAST_EVENTS = 40
 _ROOM = 1 << 14  # words of records that are kept; LAST_EVENTS of the longest are fewer
 _MOST_REPORTS = 100  # of a kind: a guest may repeat itself for ever
+_KIND = (1 << KIND_BITS) - 1
+_ONE = 1  # as wide as the sets of kinds and objects
+_OBJECT = 63
 
 
 class RunRecorder(Recorder):
@@ -47,17 +53,23 @@ class RunRecorder(Recorder):
 
     `messages` counts completed transfers into a thread, `invocations` those of kernel
     objects; `refused` has the first of `refusals`.  `names` is told what guests say of names.
+    A `sink` that is there before the first event gets all records, the last at `flush`.
     """
 
     __slots__ = (
         "_bytes",
         "_end",
+        "_given",
         "_hash",
         "_hashed",
+        "_kinds",
+        "_last",
         "_log",
+        "_objects",
         "_old",
         "_out",
         "_previous",
+        "_records",
         "_word",
         "faults",
         "identity",
@@ -67,6 +79,7 @@ class RunRecorder(Recorder):
         "names",
         "refusals",
         "refused",
+        "sink",
     )
 
     def __init__(
@@ -81,14 +94,19 @@ class RunRecorder(Recorder):
         self.refused: list[Refused] = []
         self.refusals = 0
         self.names: Names | None = None
+        self.sink: Sink | None = None
         self._log = bytearray()
         self._hash = blake2b(identity.encode(), digest_size=HASH_SIZE)
         self._word = ARCHES[identity.arch].word
-        # Records up to word `_end`, hashed up to `_hashed`; and those before them.
+        # Records up to word `_end`, of which the last begins at `_last`, hashed up to
+        # `_hashed` and given to the sink up to `_given`; and those before them.
         self._bytes = memoryview(bytearray(_ROOM * 8))
         self._out = self._bytes.cast("Q")
-        self._end = self._hashed = 0
+        self._end = self._last = self._hashed = self._given = 0
         self._previous = b""
+        # Of the chunk that is not complete yet.
+        self._records = 0
+        self._kinds = self._objects = 0
         self._old = memoryview(bytearray(MR_COUNT * 8)).cast("Q")
 
     def prepare(self, utcb: Utcb, count: int) -> None:
@@ -131,6 +149,8 @@ class RunRecorder(Recorder):
         for k in range(count):
             self._out[at + k] = self._old[k]
         self.messages += 1
+        self._kinds |= _ONE << TRANSFER
+        self._objects |= _ONE << (sender & _OBJECT) | _ONE << (receiver.number & _OBJECT)
         self._close(size)
 
     def switch(self, cycle: int, position: int, previous: int, following: int) -> None:
@@ -143,6 +163,8 @@ class RunRecorder(Recorder):
         self._out[at + 2] = position
         self._out[at + 3] = previous
         self._out[at + 4] = following
+        self._kinds |= _ONE << SWITCH
+        self._objects |= _ONE << (previous & _OBJECT) | _ONE << (following & _OBJECT)
         self._close(SWITCH_WORDS)
 
     def record(self, event: Event) -> None:
@@ -157,8 +179,18 @@ class RunRecorder(Recorder):
             self._out[self._end + k] = record[k]
         if isinstance(event, Refused):
             self._hashed += size
+        kind = record[0] & _KIND
+        self._kinds |= _ONE << kind
+        for at in PARTIES[kind]:
+            party = record[at]
+            self._objects |= _ONE << (party & _OBJECT)
         self._note(event)
         self._close(size)
+
+    def flush(self) -> None:
+        """Give the sink what it has not got yet: the run is over."""
+        if self._records:
+            self._close_chunk()
 
     def console(self) -> str:
         """Give all that guests wrote to the log, as text."""
@@ -183,17 +215,42 @@ class RunRecorder(Recorder):
 
     def _close(self, size: int) -> None:
         # The record is complete.
-        at = self._end
+        at = self._last = self._end
         self._end = at + size
         if self.listener is not None:
             words = self._bytes[at * 8 : self._end * 8].cast("Q").tolist()
             self.listener(decode(words, self._word))
+        self._records += 1
+        if self._records == CHUNK:
+            self._close_chunk()
+
+    def _close_chunk(self) -> None:
+        if self.sink is not None:
+            self._digest()
+            self._give()
+            cycle, position = self._out[self._last + 1], self._out[self._last + 2]
+            self.sink.close(
+                self._records,
+                self._kinds,
+                self._objects,
+                cycle,
+                position,
+                self._hash.hexdigest(),
+            )
+        self._records = 0
+        self._kinds = self._objects = 0
+
+    def _give(self) -> None:
+        if self.sink is not None:
+            self.sink.take(bytes(self._bytes[self._given * 8 : self._end * 8]))
+            self._given = self._end
 
     def _turn(self) -> None:
         # Begin anew, and keep the old ones for `last`.
         self._digest()
+        self._give()
         self._previous = bytes(self._bytes[: self._end * 8])
-        self._end = self._hashed = 0
+        self._end = self._last = self._hashed = self._given = 0
 
     def _digest(self) -> None:
         self._hash.update(self._bytes[self._hashed * 8 : self._end * 8])
@@ -202,12 +259,9 @@ class RunRecorder(Recorder):
     def _note(self, event: Event) -> None:
         if isinstance(event, Invocation | Waiting):
             self.invocations += 1
-        elif isinstance(event, Named):
+        elif isinstance(event, Named | Created):
             if self.names is not None:
-                self.names.give(event.target, event.name)
-        elif isinstance(event, Created):
-            if self.names is not None and event.kind == Thread.kind:
-                self.names.adopt(event.target, event.thread)
+                self.names.note(event)
         elif isinstance(event, Log):
             if len(self._log) <= CONSOLE_LIMIT:
                 self._log += event.data

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from guest.image import Image, resolve
@@ -15,8 +16,11 @@ from lab.names import Names
 from lab.recorder import RunRecorder
 from lab.replay.attribute import Watch
 from lab.replay.examine import Confirm, examine
-from lab.replay.system import System, boot, identify, load_programs
+from lab.replay.system import CPU_KHZ, System, boot, identify, load_programs
 from lab.result import Run, judge
+from lab.trace.head import Ending, describe_run
+from lab.trace.writer import TraceWriter
+from lab.views.finding_json import finding_as_json
 
 STEPS = 100  # times that progress is reported in a run that uses its whole budget
 
@@ -34,11 +38,13 @@ def run_scenario(
     progress: Progress | None = None,
     check: bool = True,
     confirm: Confirm = Confirm.SOME,
+    trace: TraceWriter | None = None,
 ) -> Run:
     """Run a scenario, given as itself, a path or the name of one that ships, to its end.
 
     `cycles` replaces its budget; `listener` is shown every event as it happens.  With
-    `check` the use of UTCBs is checked, which changes nothing in the run.
+    `check` the use of UTCBs is checked, which changes nothing in the run.  The run is
+    recorded to `trace`, which is complete then.
     Raises GuestError if scenario or programs are not right.
     """
     if not isinstance(scenario, Scenario):
@@ -58,22 +64,57 @@ def run_scenario(
     if listener is not None:
         recorder.listener = partial(listener, system.names)
     try:
+        if trace is not None:
+            _begin_trace(trace, system, recorder, budget)
         outcome = _run(system, budget, progress)
+        recorder.flush()
         done = _report(system, recorder, outcome, places)
     finally:
         system.close()
-    if watch is None:
-        return done
-    findings = examine(
-        watch.candidates(),
-        scenario,
-        images,
+    if watch is not None:
+        findings = examine(
+            watch.candidates(),
+            scenario,
+            images,
+            system.names,
+            budget=budget,
+            places=tuple(places[key] for key in sorted(places)),
+            confirm=confirm,
+        )
+        done = judge(replace(done, findings=findings, checked=True))
+    if trace is not None:
+        _finish_trace(trace, done)
+    return done
+
+
+def _begin_trace(
+    trace: TraceWriter, system: System, recorder: RunRecorder, budget: int
+) -> None:
+    head = describe_run(
+        system.scenario,
+        system.images,
         system.names,
+        recorder.identity,
         budget=budget,
-        places=tuple(places[key] for key in sorted(places)),
-        confirm=confirm,
+        cpu_khz=CPU_KHZ,
+        versions=tuple((name, version(name)) for name in ("l4lab", "unicorn")),
     )
-    return judge(replace(done, findings=findings, checked=True))
+    trace.begin(head)
+    recorder.sink = trace
+
+
+def _finish_trace(trace: TraceWriter, done: Run) -> None:
+    ending = Ending(
+        outcome=done.outcome,
+        engine=done.engine,
+        events=trace.events,
+        cycles=done.cycles,
+        instructions=done.instructions,
+        messages=done.messages,
+        invocations=done.invocations,
+        trace_hash=done.trace_hash,
+    )
+    trace.finish(ending, [finding_as_json(finding) for finding in done.findings])
 
 
 def _run(system: System, budget: int, progress: Progress | None) -> Outcome:

@@ -47,6 +47,7 @@ SWITCH = 6
 KIND_BITS = 8  # of a record's first word; above them is its length in words
 TRANSFER_HEAD = 12  # words of a transfer's record before its payloads
 SWITCH_WORDS = 5  # of a switch's record
+CHUNK = 4096  # records that are stored, found and compared together
 MASK = (1 << 64) - 1
 
 
@@ -120,6 +121,16 @@ KINDS: dict[type[Event], int] = {
     Resumption: 17,
 }
 _BY_KIND: dict[int, Any] = {number: kind for kind, number in KINDS.items()}
+
+
+# Which words of a record number the objects that it concerns, by kind.
+_PARTY_FIELDS = frozenset(("sender", "receiver", "thread", "target", "irq", "previous", "next"))
+PARTIES: dict[int, tuple[int, ...]] = {
+    number: tuple(
+        at for at, name in enumerate(kind.__annotations__, start=1) if name in _PARTY_FIELDS
+    )
+    for kind, number in KINDS.items()
+}
 
 
 def _encode_field(body: list[int], value: object) -> None:

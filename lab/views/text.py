@@ -79,6 +79,17 @@ def render_event(event: Event, names: Names) -> Iterator[Text]:
         yield Text(INDENT).append_text(line)
 
 
+def summarize_event(event: Event, names: Names) -> Text:
+    """Render one event in one line, without its time: what happened, and the words sent."""
+    line = next(_describe(event, names))
+    sent: Sequence[int] = ()
+    if isinstance(event, Transfer):
+        sent = words_of(event.payload, names.arch.word)
+    elif isinstance(event, Invocation | Waiting):
+        sent = event.words
+    return line.append("".join(f" {word:#x}" for word in sent), style="dim")
+
+
 def describe_tag(tag: int, arch: Arch) -> str:
     """Say what a message tag says: label, words, items and flags."""
     label, words, items, flags = abi.decode_tag(tag, bits=arch.bits)
