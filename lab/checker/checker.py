@@ -56,6 +56,7 @@ from lab.checker.stream import Access, Call, Chain, Where, common
 _IN_PAGE_FAULT, _IN_EXCEPTION = 1, 2
 # The words that the kernel saves around its calls for a thread (ABI 5.1, 5.2).
 _SAVED = (BDR, BR, BR + 1, MR, MR + 1)
+_BELOW_ALL = 1 << 30  # deeper than any stack
 
 
 class Checker:
@@ -239,7 +240,7 @@ class Checker:
         turn = receiver.call
         if receiver.fault or turn is None:
             # The pager's answer belongs to a call that is not the thread's own.
-            receiver.deliver(0, event.payload, self._virtual(receiver, event))
+            self._deliver(receiver, self._virtual(receiver, event), event.payload)
             return
         receiver.call = None
         turn.received = True
@@ -281,17 +282,19 @@ class Checker:
         owner = top if top is not None and top.position == event.position else None
         if owner is not None and len(owner.payload) == start:
             owner.payload += data
+        setup.note_delivery(receiver, start, len(data))
         receiver.deliver(start, data, owner)
 
     def _deliver(self, shadow: Shadow, turn: Turn, data: bytes) -> None:
-        setup.note_delivery(shadow, turn, len(data))
+        setup.note_delivery(shadow, 0, len(data))
         shadow.deliver(0, data, turn)
 
     def _virtual(self, shadow: Shadow, event: Transfer) -> Turn:
         where = Where(event.receiver_ip)
         call = Call(event.position, event.cycle, event.receiver, 0, 0, where, 0)
         self._number += 1
-        turn = Turn(self._number, call, 0, ())
+        # A fault is a frame below whatever the thread was in.
+        turn = Turn(self._number, call, _BELOW_ALL, ())
         turn.received = True
         turn.incoming = self._message()
         turn.sender, turn.via, turn.tag = event.sender, event.via, event.tag
