@@ -63,7 +63,7 @@ bench: $(READY)
 # How right the checker and the block model are; for the latter CYCLES_DATA names the folder
 # of the measured blocks.
 accuracy: detection
-	$(BIN)/python -m bench.accuracy
+	$(BIN)/python -m bench.accuracy || [ $$? = 3 ]  # there is no such data
 
 # What the checker finds, of all that there is to find: docs/accuracy.md.
 detection: $(READY) guests

@@ -86,9 +86,13 @@ def document(marks: Sequence[Mark], baseline: Baseline) -> str:
 def _listed(title: str, marks: Sequence[Mark], baseline: Baseline) -> Iterator[str]:
     yield f"## {title}"
     yield ""
+    groups: dict[str, list[str]] = {}
     for mark in marks:
-        reason = baseline.reason(mark)
-        yield f"- {mark.part.value}: {mark.name}" + (f": {reason}" if reason else "")
+        names = groups.setdefault(baseline.reason(mark), [])
+        names.append(f"{mark.part.value}: {mark.name}")
+    for reason, names in groups.items():
+        yield f"- {reason[:1].upper()}{reason[1:] or 'Not known why'}."
+        yield from (f"  - {name}" for name in names)
     if not marks:
         yield "Nothing."
     yield ""

@@ -240,4 +240,4 @@ def test_a_row_counts_what_is_there_found_and_false() -> None:
         ("all", "", "3", "2", "66.7 %", "1", "66.7 %", shown),
     ]
     text = document(marks, Baseline({marks[2].name: "too hard"}, {}, {}))
-    assert "- corpus: somewhere amd64: c: too hard\n" in text
+    assert "- Too hard.\n  - corpus: somewhere amd64: c\n" in text
