@@ -61,6 +61,7 @@ class Rerun:
         self.scenario = scenario
         self.budget = budget  # cycles
         self.poll: Callable[[], None] | None = None
+        self.polled = Instant(0)  # where that was called last
         identity = identify(scenario, images)
         self.log = EventLog(ARCHES[identity.arch].word)
         self.checkpoints = Checkpoints(memory)
@@ -115,6 +116,7 @@ class Rerun:
             if is_to_save and live.outcome is None:
                 self.save()
             if self.poll is not None:
+                self.polled = live.at
                 self.poll()
 
     def save(self) -> None:
@@ -246,6 +248,7 @@ class Rerun:
             nonlocal entries
             entries += 1
             if not entries % _ENTRIES:
+                self.polled = self.now().machine.at
                 poll()
             return wanted is not None and wanted()
 

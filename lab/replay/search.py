@@ -50,20 +50,21 @@ class _Found:
 
 
 def search_on(
-    rerun: Rerun, breaks: tuple[Break, ...], places: tuple[Place, ...]
+    rerun: Rerun, breaks: tuple[Break, ...], places: tuple[Place, ...], until: Instant = NEVER
 ) -> Stop | None:
-    """Go on from the live instant to the first stop after it; None: to the end."""
+    """Go on from the live instant to the first stop after it; None: to `until` or the end."""
     size = _CHUNK
     while True:
         start = rerun.now().at
-        goal = Instant(start.position + size) if places else NEVER
+        goal = min(until, Instant(start.position + size) if places else NEVER)
         found = _scan(rerun, start, goal, breaks, places, first=True)
         stops = [stop for kept in found for stop in kept.stops if stop.at > start]
         if stops:
             stop = min(stops, key=lambda each: each.at)
             rerun.go(stop.at)
             return stop
-        if rerun.now().outcome is not None:
+        live = rerun.now()
+        if live.outcome is not None or live.at >= until:
             return None
         size = min(2 * size, _LONGEST_CHUNK)
 

@@ -27,6 +27,7 @@ from kernel.events import (
     Invocation,
     Log,
     Outcome,
+    Switch,
     Transfer,
     Waiting,
     words_of,
@@ -42,7 +43,7 @@ from lab.replay.rerun import Live, Rerun
 from lab.replay.search import Break, Stop, check_mapped, search_back, search_on
 from lab.replay.states import State, ThreadState, state_of_thread, waits_for
 from lab.replay.system import load_programs
-from lab.replay.touches import Place, Touch
+from lab.replay.touches import Place, Touch, runs_of
 from lab.trace.console import decode_console
 
 MEMORY = 256 << 20  # bytes of all checkpoints
@@ -113,6 +114,16 @@ class Timeline:
     def end(self) -> Instant | None:
         """The end of the run, once it was reached."""
         return self._rerun.end
+
+    @property
+    def frontier(self) -> Instant:
+        """The last instant that was ever reached."""
+        return self._rerun.frontier
+
+    @property
+    def polled(self) -> Instant:
+        """Where `poll` was called last."""
+        return self._rerun.polled
 
     @property
     def outcome(self) -> Outcome | None:
@@ -233,6 +244,15 @@ class Timeline:
             number -= 1
         return None
 
+    def seek_event(self, number: int) -> Instant:
+        """Go to the first instant that shows an event; MarkError if there are fewer."""
+        with _Returning(self) as returning:
+            if number >= len(self.log) and not self._reach_event(number):
+                raise MarkError(f"no event {number}: the run has {len(self.log)}")
+            self._rerun.go(self.log.shown(number))
+            returning.stay(self._rerun.now().at)
+        return self._cursor
+
     def _reach_event(self, number: int) -> bool:
         """Go on from the frontier until there is an event of this number."""
         rerun = self._rerun
@@ -296,18 +316,21 @@ class Timeline:
         places: tuple[Place, ...] = (),
         *,
         condition: Condition | None = None,
+        until: Instant | None = None,
     ) -> Stop | None:
-        """Go on to the next break, or behind the next touch of a place; None: to the end.
+        """Go on to the next break, or behind the next touch of a place.
 
-        With a condition, only to a stop for which it is true: it is asked with the cursor
-        there, and must leave it there.
+        None: there was none before `until`, or the end; the cursor is there.  With a condition,
+        only a stop counts for which it is true: it is asked with the cursor there, and must
+        leave it there.
         """
+        goal = NEVER if until is None else until
         with _Returning(self) as returning:
             while True:
-                stop = search_on(self._rerun, breaks, places)
-                self._cursor = self._rerun.now().at
-                if stop is None or condition is None or condition(stop):
-                    returning.stay(self._cursor)
+                stop = search_on(self._rerun, breaks, places, goal)
+                at = self._rerun.now().at
+                if stop is None or condition is None or self._asked(condition, stop):
+                    returning.stay(at)
                     return stop
 
     def run_back(
@@ -316,21 +339,59 @@ class Timeline:
         places: tuple[Place, ...] = (),
         *,
         condition: Condition | None = None,
+        until: Instant | None = None,
     ) -> Stop | None:
-        """Go back to the last break, or before the last touch; None: to the beginning."""
+        """Go back to the last break, or before the last touch; like `run_forward` otherwise."""
+        goal = Instant(0) if until is None else until
         with _Returning(self) as returning:
             for stop in search_back(self._rerun, breaks, places, self._cursor):
-                if condition is not None:
-                    self._rerun.go(stop.at)
-                    self._cursor = stop.at
-                    if not condition(stop):
-                        continue
+                if stop.at < goal:
+                    break
                 self._rerun.go(stop.at)
-                returning.stay(stop.at)
-                return stop
-            self._rerun.go(Instant(0))
-            returning.stay(Instant(0))
+                if condition is None or self._asked(condition, stop):
+                    returning.stay(stop.at)
+                    return stop
+            self._rerun.go(goal)
+            returning.stay(goal)
         return None
+
+    def _asked(self, condition: Condition, stop: Stop) -> bool:
+        # It looks at the timeline as if the cursor were there.
+        cursor, self._cursor = self._cursor, stop.at
+        answer = condition(stop)
+        self._cursor = cursor
+        return answer
+
+    def next_of(self, thread: int) -> Instant:
+        """Give the first instant after the cursor at which a thread runs, or the end."""
+        rerun = self._rerun
+        with _Returning(self):
+            self._step_on(1)
+            live = rerun.now()
+            if live.machine.last == thread or live.outcome is not None:
+                return live.at
+            number = self.log.count(live.at)
+            while number < len(self.log) or self._reach_event(number):
+                event = self.log.event(number)
+                if isinstance(event, Switch) and event.next == thread:
+                    return self.log.shown(number)
+                number += 1
+            return self.frontier
+
+    def previous_of(self, thread: int) -> Instant:
+        """Give the last instant before the cursor at which a thread runs, or the first one."""
+        with _Returning(self):
+            number = self.log.count(self._cursor) - 1
+            self._step_back(1)
+            live = self._rerun.now()
+            if live.machine.last == thread:
+                return live.at
+            while number >= 0:
+                event = self.log.event(number)
+                if isinstance(event, Switch) and event.previous == thread:
+                    return self.log.before(number)
+                number -= 1
+        return Instant(0)
 
     def last_writer(
         self, task: int, address: int, size: int, at: Instant | None = None
@@ -356,7 +417,6 @@ class Timeline:
         with _Returning(self):
             self._rerun.go(self._cursor if at is None else at)
             check_mapped(self._rerun, place)
-            self._cursor = self._rerun.now().at
             stop = search_on(self._rerun, (), (place,))
             return None if stop is None else stop.touch
 
@@ -489,6 +549,14 @@ class Timeline:
             return live.machine.read(task, address, size)
         except NotMappedError as error:
             raise UsageError(str(error)) from error
+
+    def touches(self, place: Place, touch: Touch) -> bool:
+        """Tell whether a touch is one of a place, as its pages are mapped at the cursor."""
+        end = touch.address + touch.size
+        return any(
+            at < end and touch.address < at + size
+            for at, size in runs_of(self._now().machine, place)
+        )
 
     def console(self) -> str:
         """Give all that guests wrote to the log before the cursor."""

@@ -11,6 +11,7 @@ from guest.scenario import load_scenario
 from kernel.errors import UsageError
 from kernel.events import Event, Fault, Outcome, Transfer
 from lab.replay.halting import Instant
+from lab.replay.marks import seek_mark
 from lab.replay.search import Break, Stop
 from lab.replay.states import State
 from lab.replay.timeline import FAULTS, MEMORY, MESSAGES, MarkError, Timeline
@@ -393,4 +394,49 @@ def test_the_end_of_a_run_that_uses_its_budget() -> None:
     assert line.step() == 0
     line.step(-1)
     assert line.outcome is None
+    line.close()
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_steps_of_one_thread_pass_over_the_others(arch: str) -> None:
+    line = timeline("faq_nested_call", arch)
+    line.seek_end()
+    for thread in line.threads():
+        line.seek(0)
+        own: list[Instant] = []
+        while line.at != line.end:
+            if line.running == thread:
+                own.append(line.at)
+            line.step()
+        line.seek(0)
+        there: list[Instant] = []
+        while (at := line.next_of(thread)) != line.end:
+            there.append(line.seek(at))
+        assert there == [at for at in own if at > (0, 0)]
+        line.seek_end()
+        back: list[Instant] = []
+        while (at := line.previous_of(thread)) > (0, 0):
+            back.append(line.seek(at))
+        assert back[::-1] == [at for at in own if at > (0, 0)]
+    line.close()
+
+
+@pytest.mark.parametrize(
+    ("mark", "at"),
+    [("100", 100), (" 100+0 ", 100), ("cycle:0", 0), ("end", 1154), ("event:0", 0)],
+)
+def test_marks_are_places(mark: str, at: int) -> None:
+    line = timeline("faq_nested_call")
+    assert seek_mark(line, mark) is None
+    assert line.position == at
+    line.close()
+
+
+@pytest.mark.parametrize("mark", ["", "x", "-1", "1+", "1/9", "cycle:", "event:400", "9" * 21])
+def test_what_is_no_mark_is_refused(mark: str) -> None:
+    line = timeline("faq_nested_call")
+    line.seek(7)
+    with pytest.raises(MarkError):
+        seek_mark(line, mark)
+    assert line.position == 7
     line.close()
