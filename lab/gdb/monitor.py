@@ -7,6 +7,7 @@ from kernel.utcb import ERROR, WORDS, name_of
 from lab.replay.event_log import kinds_of
 from lab.replay.marks import seek_mark
 from lab.replay.timeline import MESSAGES, Timeline
+from lab.replay.why import explain, render_why
 from lab.views.text import render_event
 
 _MESSAGES = 10  # that are listed
@@ -17,6 +18,8 @@ HELP = """\
 monitor where            the cursor, and what every thread does
 monitor utcb [THREAD]    the words of a UTCB that are not zero; a thread by name or number
 monitor messages [N]     the last N messages before the cursor
+monitor why [THREAD] WHAT
+                         where a value comes from: mr[1], a register, *ADDRESS:SIZE
 monitor console          what guests wrote so far
 monitor seek MARK        go to POSITION, cycle:N, event:N or end; then say
                          `maintenance flush register-cache`
@@ -36,6 +39,7 @@ class Monitor:
             "messages": self._messages,
             "console": lambda words, thread: timeline.console(),
             "seek": self._seek,
+            "why": self._why,
         }
 
     def answer(self, command: str, thread: int) -> str:
@@ -60,7 +64,7 @@ class Monitor:
         return "\n".join(lines) + "\n"
 
     def _utcb(self, words: list[str], thread: int) -> str:
-        number = self._find(words[0]) if words else thread
+        number = self._timeline.find_thread(words[0]) if words else thread
         timeline = self._timeline
         values = timeline.utcb(number)
         digits = 2 * timeline.log.word
@@ -102,9 +106,9 @@ class Monitor:
             text += f"after {view.done} words the receiver had: {shown}\n"
         return text
 
-    def _find(self, name: str) -> int:
+    def _why(self, words: list[str], thread: int) -> str:
+        if not 1 <= len(words) <= 2:
+            raise UsageError("why takes a thread, if it is another one, and what to explain")
         timeline = self._timeline
-        for number in timeline.threads():
-            if name in (timeline.names.of(number), str(number)):
-                return number
-        raise UsageError(f"no thread {name[:40]!a} at {timeline.at}")
+        number = timeline.find_thread(words[0]) if len(words) == 2 else thread
+        return "\n".join(render_why(explain(timeline, number, words[-1]))) + "\n"

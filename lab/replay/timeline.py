@@ -486,6 +486,13 @@ class Timeline:
         threads = self._now().kernel.threads
         return tuple(sorted(n for n, thread in threads.items() if thread.is_bound()))
 
+    def find_thread(self, name: str) -> int:
+        """Give the number of a thread by its name or that number; UsageError if it is none."""
+        for number in self.threads():
+            if name in (self.names.of(number), str(number)):
+                return number
+        raise UsageError(f"no thread {name[:40]!a} at {self._cursor}")
+
     def task_of(self, thread: int) -> int:
         """Give the number of a thread's task."""
         return self._thread(thread).task.number
