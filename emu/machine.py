@@ -438,6 +438,10 @@ class Machine:
         """Read virtual memory whatever its rights; NotMappedError says where it ends."""
         return self._spaces.read(self._spaces.get(space), address, size)
 
+    def fetch(self, space: int, address: int, size: int) -> bytes:
+        """Read what a program can execute, the call page too; shorter where that ends."""
+        return self._spaces.fetch(self._spaces.get(space), address, size)
+
     def write(self, space: int, address: int, data: bytes) -> None:
         """Write virtual memory whatever its rights; all of it or, on an error, nothing."""
         for frame in self._spaces.write(self._spaces.get(space), address, data):

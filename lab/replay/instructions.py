@@ -6,6 +6,7 @@ it reads counts, flags and addresses aside.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import capstone
@@ -24,6 +25,11 @@ _INPUTS = {
     "in": "a port",
 }
 _CALLS = frozenset(("syscall", "sysenter"))
+# What the kernel's answer is in, and what a system call leaves undefined (ABI 1.2).
+_ANSWERED = {
+    8: frozenset(("rax", "rsi", "rcx", "r11", "r15")),
+    4: frozenset(("eax", "esi", "ecx")),
+}
 _POINTERS = frozenset(("rsp", "esp", "rip", "eip"))
 _WHOLE = {"a": "ax", "b": "bx", "c": "cx", "d": "dx"}
 
@@ -74,12 +80,16 @@ def read_instruction(
     code: bytes, ip: int, registers: Mapping[str, int], *, word: int
 ) -> Instruction | None:
     """Decode what is about to be executed with these registers; None: no instruction."""
-    mode = capstone.CS_MODE_64 if word == 8 else capstone.CS_MODE_32
-    engine: Any = capstone.Cs(capstone.CS_ARCH_X86, mode)
-    engine.detail = True
-    for found in engine.disasm(code, ip, 1):
+    for found in _decoder(word).disasm(code, ip, 1):
         return _describe(found, registers, word)
     return None
+
+
+def written_registers(code: bytes, ip: int, *, word: int) -> frozenset[str]:
+    """Name the registers that an instruction may write, by their whole names."""
+    for found in _decoder(word).disasm(code, ip, 1):
+        return _written(found, word)
+    return frozenset()
 
 
 def whole_register(name: str, word: int) -> str:
@@ -97,14 +107,33 @@ def whole_register(name: str, word: int) -> str:
     return name
 
 
+@cache
+def _decoder(word: int) -> Any:
+    mode = capstone.CS_MODE_64 if word == 8 else capstone.CS_MODE_32
+    engine = capstone.Cs(capstone.CS_ARCH_X86, mode)
+    engine.detail = True
+    return engine
+
+
+def _written(found: Any, word: int) -> frozenset[str]:
+    if _is_system_call(found, word):
+        return _ANSWERED[word]
+    _, writes = found.regs_access()
+    return frozenset(whole_register(found.reg_name(each), word) for each in writes)
+
+
+def _is_system_call(found: Any, word: int) -> bool:
+    return found.mnemonic in _CALLS or (found.mnemonic == "int" and word == 4)
+
+
 def _describe(found: Any, registers: Mapping[str, int], word: int) -> Instruction:
     name = found.mnemonic.rsplit(" ", 1)[-1]
     text = f"{found.mnemonic} {found.op_str}".strip()
-    reads, writes = found.regs_access()
-    written = frozenset(whole_register(found.reg_name(each), word) for each in writes)
+    reads, _ = found.regs_access()
+    written = _written(found, word)
     if name in _INPUTS:
         return Instruction(text, written, (Input(_INPUTS[name]),), False)
-    if name in _CALLS or (name == "int" and word == 4):
+    if _is_system_call(found, word):
         return Instruction(text, written, (Input("the kernel's answer"),), False)
     if name == "call":
         return Instruction(text, written, (Constant(found.address + found.size),), False)

@@ -530,6 +530,10 @@ class Timeline:
             values[label] = context.label & arch.mask
         return values
 
+    def ip(self, thread: int) -> int:
+        """Give a thread's instruction pointer."""
+        return self._thread(thread).context.ip
+
     def stack(self, thread: int) -> tuple[Frame, ...]:
         """Give the calls that a thread has not returned from, outermost first."""
         return self._now().machine.stack(
@@ -555,6 +559,9 @@ class Timeline:
         try:
             return live.machine.read(task, address, size)
         except NotMappedError as error:
+            code = live.machine.fetch(task, address, size)  # the call page is only executed
+            if len(code) == size:
+                return code
             raise UsageError(str(error)) from error
 
     def touches(self, place: Place, touch: Touch) -> bool:
@@ -564,6 +571,10 @@ class Timeline:
             at < end and touch.address < at + size
             for at, size in runs_of(self._now().machine, place)
         )
+
+    def code(self, thread: int, address: int, size: int) -> bytes:
+        """Read what a thread could execute at an address; shorter where that ends."""
+        return self._now().machine.fetch(self.task_of(thread), address, size)
 
     def console(self) -> str:
         """Give all that guests wrote to the log before the cursor."""

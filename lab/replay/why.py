@@ -26,6 +26,7 @@ from lab.replay.instructions import (
     Source,
     read_instruction,
     whole_register,
+    written_registers,
 )
 from lab.replay.timeline import Timeline
 from lab.replay.touches import Touch
@@ -166,9 +167,12 @@ class _Tracer:
             )
         if touch.by_kernel:
             return (self._follow_kernel(touch, source, thread, moves),)
-        return self._follow_store(touch, moves)
+        part = ""
+        if touch.size < source.size:
+            part = f" ({touch.size} of {source.size} bytes)"
+        return self._follow_store(touch, moves, part)
 
-    def _follow_store(self, touch: Touch, moves: int) -> tuple[Origin, ...]:
+    def _follow_store(self, touch: Touch, moves: int, part: str) -> tuple[Origin, ...]:
         timeline = self._timeline
         timeline.seek(touch.before)
         found = self._instruction(touch.thread, touch.ip)
@@ -184,7 +188,9 @@ class _Tracer:
         else:
             behind = self._behind(found, touch.thread, touch.before, 0)
         return (
-            Origin(kind, touch.before, writer, found.text, place, touch.value, moves, behind),
+            Origin(
+                kind, touch.before, writer, found.text + part, place, touch.value, moves, behind
+            ),
         )
 
     def _follow_kernel(
@@ -258,11 +264,13 @@ class _Tracer:
             trail = self._trail(thread, at)
             if not trail:
                 break
-            for instant, ip, code, registers in reversed(trail):
+            for instant, ip, code in reversed(trail):
                 looked += 1
-                found = read_instruction(code, ip, registers, word=timeline.log.word)
-                if found is None or source.name not in found.writes:
+                if source.name not in written_registers(code, ip, word=timeline.log.word):
                     continue
+                timeline.seek(instant)
+                found = self._instruction(thread, ip)
+                assert found is not None
                 place = str(timeline.names.place(thread, ip))
                 if found.is_move:
                     behind = self._behind(found, thread, instant, moves + 1)
@@ -285,9 +293,7 @@ class _Tracer:
             kind, what = "unknown", f"{source.name}: not within {looked} instructions"
         return (Origin(kind, at, name, what, moves=moves),)
 
-    def _trail(
-        self, thread: int, at: Instant
-    ) -> list[tuple[Instant, int, bytes, dict[str, int]]]:
+    def _trail(self, thread: int, at: Instant) -> list[tuple[Instant, int, bytes]]:
         """List what a thread completed just before an instant: a window that is not empty."""
         timeline = self._timeline
         timeline.seek(at)
@@ -298,13 +304,13 @@ class _Tracer:
         if timeline.running != thread:
             return []
         timeline.step(-_WINDOW)
-        trail: list[tuple[Instant, int, bytes, dict[str, int]]] = []
+        trail: list[tuple[Instant, int, bytes]] = []
         while timeline.at <= last:
             here, running = timeline.at, timeline.running
             entry = None
             if running == thread:
-                ip, code = self._code(thread)
-                entry = (here, ip, code, timeline.registers(thread))
+                ip = timeline.ip(thread)
+                entry = (here, ip, timeline.code(thread, ip, LONGEST))
             if not timeline.step():
                 break
             if entry is not None and timeline.position > here.position:
@@ -326,20 +332,8 @@ class _Tracer:
     def _instruction(self, thread: int, ip: int) -> Instruction | None:
         timeline = self._timeline
         registers = timeline.registers(thread)
-        _, code = self._code(thread, ip)
+        code = timeline.code(thread, ip, LONGEST)
         return read_instruction(code, ip, registers, word=timeline.log.word)
-
-    def _code(self, thread: int, ip: int | None = None) -> tuple[int, bytes]:
-        timeline = self._timeline
-        task = timeline.task_of(thread)
-        if ip is None:
-            ip = timeline.registers(thread)["rip" if timeline.log.word == 8 else "eip"]
-        for size in range(LONGEST, 0, -1):
-            try:
-                return ip, timeline.read(task, ip, size)
-            except UsageError:
-                continue
-        return ip, b""
 
     def _value(self, source: FromMemory, task: int) -> int:
         data = self._timeline.read(task, source.address, source.size)

@@ -123,3 +123,23 @@ def test_a_line_is_written_for_each_origin() -> None:
     why = explain(line, client, "mr[0]")
     assert len(render_why(why)) == 1 + len(chain(why))
     line.close()
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_register_after_a_system_call_is_the_kernels_answer(arch: str) -> None:
+    line = Timeline(load_scenario("faq_nested_call", arch=arch))
+    server = delivered(line, "client", "server")
+    why = explain(line, server, "eax")
+    assert why.value == line.registers(server)["rax" if arch == "amd64" else "eax"]
+    assert [origin.kind for origin in why.origins] == ["input"]
+    assert why.origins[0].what.startswith("the kernel's answer: ")
+    line.close()
+
+
+def test_a_store_of_a_part_says_so() -> None:
+    line = Timeline(load_scenario("hidden_ipc", arch="amd64"))
+    line.seek(487)
+    client = line.find_thread("client")
+    origin = explain(line, client, "mr[2]").origins[0]
+    assert "(1 of 8 bytes)" in origin.what
+    line.close()
