@@ -56,11 +56,13 @@ class Session:
         self._knows_breaks = False
         self._thread: int | None = None  # of `g`, `m` and breakpoints; None: who runs
         self._process: int | None = None
+        self._stepped: int | None = None  # the thread of `s` and `bs`, if gdb has said so
         self._breaks: dict[tuple[int, int], int] = {}  # (task, address): kind of point
         self._places: dict[tuple[int, int, int, int], Place] = {}
         self._monitor = Monitor(timeline)
         self._files = Files()
         self._last = _TRAP
+        self._left: set[int] = set()  # processes that gdb has detached from
         self.is_over = False
         self._commands: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
             (b"qSupported", self._supported),
@@ -70,12 +72,12 @@ class Session:
             (b"qfThreadInfo", self._list_threads),
             (b"qsThreadInfo", lambda _: b"l"),
             (b"qAttached", lambda _: b"1"),
-            (b"qC", lambda _: b"QC" + self._id(self._current())),
+            (b"qC", lambda rest: b"" if rest else b"QC" + self._id(self._current())),
             (b"vCont?", lambda _: b"vCont;c;C;s;S"),
             (b"vCont;", self._continue_some),
             (b"vFile:", self._files.answer),
-            (b"vKill;", self._leave),
-            (b"D", self._detach),
+            (b"vKill;", self._leave_one),
+            (b"D", self._leave_one),
             (b"k", self._leave),
             (b"?", lambda _: self._stopped(self._last)),
             (b"H", self._choose),
@@ -85,7 +87,7 @@ class Session:
             (b"m", self._read),
             (b"Z", self._add_point),
             (b"z", self._drop_point),
-            (b"bs", lambda _: self._step(self._current(), back=True)),
+            (b"bs", self._step_back),
             (b"bc", lambda _: self._continue(back=True)),
             (b"s", self._step_plain),
             (b"c", self._continue_plain),
@@ -233,8 +235,9 @@ class Session:
         found = parse_id(text[1:])
         if found is None or text[:1] not in b"gc" or not text:
             return BAD
-        if text[:1] == b"c" and ALL in found:
-            return b"OK"
+        if text[:1] == b"c":
+            self._stepped = self._one_of(found) if found.thread > 0 else None
+            return b"OK" if found.thread <= 0 or self._stepped is not None else BAD
         if found.process in (ANY, ALL) and found.thread in (ANY, ALL):
             self._thread = self._process = None
             return b"OK"
@@ -315,7 +318,14 @@ class Session:
         return BAD if rest else self._continue(back=False)
 
     def _step_plain(self, rest: bytes) -> bytes:
-        return BAD if rest else self._step(self._current(), back=False)
+        return BAD if rest else self._step(self._to_step(), back=False)
+
+    def _step_back(self, rest: bytes) -> bytes:
+        return BAD if rest else self._step(self._to_step(), back=True)
+
+    def _to_step(self) -> int:
+        stepped = self._stepped
+        return stepped if stepped in self._threads() and stepped else self._current()
 
     def _continue_some(self, actions: bytes) -> bytes:
         for action in actions.split(b";"):
@@ -353,7 +363,7 @@ class Session:
         find = timeline.run_back if back else timeline.run_forward
         stop = find(*points)
         if stop is None:
-            self._thread = None
+            # gdb 13 hangs if it is told another thread than its own at either end.
             return _TRAP + _history(back)
         return self._at_stop(stop)
 
@@ -426,7 +436,16 @@ class Session:
         data = lines.encode("utf-8", "backslashreplace")
         return data[: LONGEST // 2 - 1].hex().encode() or b"OK"
 
-    def _detach(self, _: bytes) -> bytes:
+    def _leave_one(self, text: bytes) -> bytes:
+        """Leave one process, or all; the session is over when none is left."""
+        if text.startswith(b";"):
+            text = text[1:]
+        if re.fullmatch(rb"[0-9a-f]{1,8}", text):
+            self._left.add(int(text, 16))
+        elif text:
+            return BAD
+        there = {self._timeline.task_of(number) for number in self._threads()}
+        self.is_over = not text or there <= self._left
         return b"OK"
 
     def _leave(self, _: bytes) -> bytes:

@@ -225,7 +225,7 @@ def test_elf_files_of_assembled_images_have_their_symbols() -> None:
 # -- over the wire -----------------------------------------------------------------
 
 
-class _Served:
+class Served:
     """A scenario that is served in a thread, to one client."""
 
     def __init__(self, name: str, arch: str, **options: int) -> None:
@@ -270,7 +270,7 @@ def receive(connection: socket.socket) -> bytes:
 
 
 def test_an_endless_run_is_interrupted() -> None:
-    served = _Served("pingpong_forever_0", "amd64", cycles=10**12)
+    served = Served("pingpong_forever_0", "amd64", cycles=10**12)
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         ask(connection, b"qSupported:multiprocess+")
         connection.sendall(encode(b"vCont;c"))
@@ -282,7 +282,7 @@ def test_an_endless_run_is_interrupted() -> None:
 
 
 def test_garbage_on_the_wire_ends_in_errors_and_not_in_the_server() -> None:
-    served = _Served("faq_nested_call", "amd64")
+    served = Served("faq_nested_call", "amd64")
     random = Random(5)
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         connection.sendall(random.randbytes(3000).replace(b"$", b""))
@@ -302,7 +302,7 @@ def test_it_listens_on_this_machine_only_and_says_why_it_cannot() -> None:
 # -- a real gdb --------------------------------------------------------------------
 
 
-def run_gdb(served: _Served, *commands: str) -> str:
+def run_gdb(served: Served, *commands: str) -> str:
     assert GDB is not None
     script = [
         *("set pagination off", "set confirm off", "set schedule-multiple on"),
@@ -314,7 +314,7 @@ def run_gdb(served: _Served, *commands: str) -> str:
         [GDB, "-nx", "-batch", *arguments],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=60,
         check=False,
     )
     served.join()
@@ -335,7 +335,7 @@ def test_gdb_goes_back_to_the_instruction_that_overwrote_the_word(arch: str) -> 
     )
     line.close()
     base, word = ("rbx", "long") if arch == "amd64" else ("ebx", "int")
-    served = _Served("faq_nested_call", arch)
+    served = Served("faq_nested_call", arch)
     text = run_gdb(
         served,
         "inferior 2",
@@ -363,7 +363,7 @@ def test_gdb_goes_back_to_the_instruction_that_overwrote_the_word(arch: str) -> 
 @needs_gdb
 @pytest.mark.parametrize("arch", ARCHES)
 def test_gdb_sees_tasks_threads_and_messages(arch: str) -> None:
-    served = _Served("faq_nested_call", arch)
+    served = Served("faq_nested_call", arch)
     text = run_gdb(
         served,
         "info threads",
@@ -389,6 +389,16 @@ def test_gdb_sees_tasks_threads_and_messages(arch: str) -> None:
 
 @needs_gdb
 def test_gdb_has_the_debug_information_of_compiled_programs() -> None:
-    served = _Served("faq_nested_call-c-O0", "amd64")
+    served = Served("faq_nested_call-c-O0", "amd64")
     text = run_gdb(served, "inferior 2", "break dispatch", "continue", "info line", "detach")
     assert re.search(r"faq_nested_call\.c", text), text
+
+
+@needs_gdb
+def test_gdb_goes_from_end_to_end_with_any_process_chosen() -> None:
+    served = Served("faq_nested_call", "amd64")
+    commands = "inferior 2", "continue", "p 1234", "reverse-continue", "p 4321"
+    text = run_gdb(served, *commands)
+    assert text.count("No more reverse-execution history.") == 2, text
+    assert "$1 = 1234" in text, text
+    assert "$2 = 4321" in text, text
