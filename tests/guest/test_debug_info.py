@@ -5,7 +5,6 @@ import shutil
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from pathlib import Path
 
@@ -87,8 +86,6 @@ def test_damaged_lines_are_missing_and_symbols_are_not(
 ) -> None:
     path = build(folder, AMD64, "-gdwarf-4")
     whole = load_elf(path, AMD64)
-    start = time.monotonic()
-
     image = load_elf(with_section(path, section, content), AMD64)
 
     # The first segment holds the headers of the file, which objcopy has rewritten.
@@ -98,7 +95,6 @@ def test_damaged_lines_are_missing_and_symbols_are_not(
         (),
         {},
     )
-    assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize(
