@@ -1,7 +1,18 @@
+cdef class Block:
+    cdef readonly unsigned long long start, stop, last, counter_mask
+    cdef readonly tuple offsets
+    cdef readonly object end, raises
+    cdef readonly long long ticks, repetition
+    cdef readonly int count
+
+    cpdef int index_of(self, unsigned long long address) except -2
+
+
 cdef class BlockTable:
     # The maps are the runner's own.
     cdef readonly object simple, covers, tails
     cdef object _decoder, _fetch
     cdef dict _blocks
 
-    cpdef block(self, address)
+    cpdef forget(self)
+    cpdef Block block(self, address)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from emu.cost import block_cost, repetition_cost
-from emu.decode import LONGEST, End, Raise, Shape, decode, lengths_for
+from emu.decode import LONGEST, End, Shape, decode, lengths_for
 from emu.memory import PAGE
 
 NOWHERE = -1  # no address
@@ -26,28 +26,33 @@ _CACHE_LIMIT = 1 << 20
 _BLOCK_WEIGHT = 16  # what a block takes besides, in instructions
 
 
-@dataclass(frozen=True, slots=True)
 class Block:
-    """One block at its place."""
+    """One block at its place; a value, but a dataclass cannot be compiled to a type."""
 
-    start: int
-    offsets: tuple[int, ...]
-    stop: int  # the address after it
-    end: End
-    raises: Raise | None
-    ticks: int
-    repetition: int  # ticks of each repetition after the first, if `end` is REPEAT
-    counter_mask: int
+    __slots__ = (
+        "count",
+        "counter_mask",
+        "end",
+        "last",
+        "offsets",
+        "raises",
+        "repetition",
+        "start",
+        "stop",
+        "ticks",
+    )
 
-    @property
-    def count(self) -> int:
-        """The number of its instructions."""
-        return len(self.offsets)
-
-    @property
-    def last(self) -> int:
-        """The address of its last instruction."""
-        return self.start + self.offsets[self.count - 1]
+    def __init__(self, start: int, shape: Shape, ticks: int, repetition: int) -> None:
+        self.start = start
+        self.offsets = shape.offsets
+        self.stop = start + shape.size  # the address after it
+        self.end = shape.end
+        self.raises = shape.raises
+        self.ticks = ticks
+        self.repetition = repetition  # of each one after the first, if `end` is REPEAT
+        self.counter_mask = shape.counter_mask
+        self.count = len(shape.offsets)  # of its instructions
+        self.last = start + shape.offsets[self.count - 1]  # the address of its last one
 
     def index_of(self, address: int) -> int:
         """Give the index of the instruction at `address`, or NOWHERE."""
@@ -143,16 +148,7 @@ class Decoder:
             again = repetition_cost(shape, own, start % 64) if shape.end is End.REPEAT else 0
             known = self._memo[key] = (shape, cost, again)
         shape, cost, again = known
-        return Block(
-            start,
-            shape.offsets,
-            start + shape.size,
-            shape.end,
-            shape.raises,
-            cost,
-            again,
-            shape.counter_mask,
-        )
+        return Block(start, shape, cost, again)
 
 
 class BlockTable:

@@ -1,7 +1,8 @@
 from emu.blocks cimport BlockTable
 from emu.engine cimport Cpu
+from emu.spaces cimport Space
 
-cdef int IP, SP
+cdef int IP, SP, AX, SI, DEADLINE, SYSTEM_CALL
 
 
 cdef class Held:
@@ -10,7 +11,8 @@ cdef class Held:
 
 
 cdef class Context:
-    cdef readonly object number, space, slot, thread_base
+    cdef readonly object number, slot, thread_base
+    cdef readonly Space space
     cdef readonly BlockTable blocks
     cdef readonly Cpu cpu
     cdef readonly list descriptors

@@ -89,7 +89,7 @@ class Context:
     @property
     def tag(self) -> int:
         """The message tag."""
-        return int(self.registers[TAG])
+        return self.registers[TAG]
 
     @tag.setter
     def tag(self, value: int) -> None:
@@ -98,7 +98,7 @@ class Context:
     @property
     def selector(self) -> int:
         """The capability selector and the operation bits."""
-        return int(self.registers[SELECTOR])
+        return self.registers[SELECTOR]
 
     @selector.setter
     def selector(self, value: int) -> None:
@@ -107,7 +107,7 @@ class Context:
     @property
     def label(self) -> int:
         """The label."""
-        return int(self.registers[LABEL])
+        return self.registers[LABEL]
 
     @label.setter
     def label(self, value: int) -> None:
@@ -116,7 +116,7 @@ class Context:
     @property
     def timeout(self) -> int:
         """The pair of timeouts."""
-        return int(self.registers[TIMEOUT])
+        return self.registers[TIMEOUT]
 
     @timeout.setter
     def timeout(self, value: int) -> None:
@@ -125,7 +125,7 @@ class Context:
     @property
     def ip(self) -> int:
         """The instruction pointer; assigning another one starts a new block."""
-        return int(self.cpu.words[IP])
+        return self.cpu.words[IP]
 
     @ip.setter
     def ip(self, value: int) -> None:
@@ -137,7 +137,7 @@ class Context:
     @property
     def sp(self) -> int:
         """The stack pointer."""
-        return int(self.cpu.words[SP])
+        return self.cpu.words[SP]
 
     @sp.setter
     def sp(self, value: int) -> None:

@@ -1,3 +1,6 @@
+from emu.blocks cimport Block
+
+
 cdef class Cpu:
     cdef public bytearray blob
     cdef public unsigned long long root
@@ -10,7 +13,7 @@ cdef class Cpu:
 
 
 cdef class Inside:
-    cdef readonly object block
+    cdef readonly Block block
     cdef readonly int index
     cdef readonly bint repeats
 

@@ -3,7 +3,9 @@ cimport cython
 from emu.clock cimport Clock
 from emu.context cimport Context
 from emu.engine cimport Cpu, Inside
+from emu.memory cimport Memory
 from emu.native_engine cimport NativeRunner
+from emu.spaces cimport Space, Spaces
 from emu.stepper cimport Stepper
 
 cdef int CALLED, EXPIRED, PASSING, RAISED, WALK, AX, SI
@@ -13,7 +15,9 @@ cdef int CYCLE_SHIFT, TAG, LABEL
 
 cdef class Machine:
     cdef readonly object config
-    cdef readonly object _engine, _memory, _spaces
+    cdef readonly object _engine
+    cdef readonly Memory _memory
+    cdef readonly Spaces _spaces
     cdef object _watch, _screen
     cdef bint _amd64
     cdef long long _mappings
@@ -48,6 +52,14 @@ cdef class Machine:
     cdef void _give_back(self, Context context) noexcept
     @cython.locals(stepper=Stepper, clock=Clock, cpu=Cpu, resume=Inside)
     cdef int _go_on(self, Context context, long long limit, int event) except -1
+
+    @cython.locals(target=Space, fresh=cython.bint, changed=cython.bint)
+    cpdef bint map(self, space, address, frame, rights) except -1
+    @cython.locals(target=Space)
+    cpdef unmap(self, space, address)
+    cpdef int accessed(self, space, address) except -1
+    @cython.locals(cpu=Cpu)
+    cdef _unready(self, Space space)
 
 
 @cython.locals(near=cython.longlong)

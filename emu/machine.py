@@ -368,7 +368,7 @@ class Machine:
         """
         target = self._spaces.get(space)
         # No CPU remembers that there was no page: nothing to drop if that is so.
-        fresh = self._spaces.lookup(target, address) is None
+        fresh = address not in target.pages
         self._mappings += 1
         try:
             changed = self._spaces.map(target, address, frame, rights)

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
-from emu.blocks cimport BlockTable
+from emu.blocks cimport Block, BlockTable
 from emu.clock cimport Clock
 from emu.engine cimport Cpu, Fault, Inside, Stop
 from emu.recorder cimport Recorder
@@ -90,7 +90,7 @@ cdef class NativeRunner:
     cdef Start start
     cdef Simple nothing
     cdef BlockTable table
-    cdef object inside
+    cdef Block inside
     cdef tuple charged
     cdef Recorder recorder
     cdef Screen screened
@@ -112,7 +112,7 @@ cdef class NativeRunner:
     cdef int begin_step(self, void *handle, int64_t allowed, int64_t now) except -1
     cdef int check(self, int status) except -1
     cdef int other_block(self, uint64_t address, uint32_t size) except -1
-    cdef int go_inside(self, block, uint64_t after, bint repeats) except -1
+    cdef int go_inside(self, Block block, uint64_t after, bint repeats) except -1
     cdef int tell_time(self) except -1
     cdef int end_in_call(self, Entry *entry) except -1
     cdef int arrive(self, uint64_t at) except -1

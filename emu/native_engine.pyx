@@ -9,7 +9,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
-from emu.blocks cimport BlockTable
+from emu.blocks cimport Block, BlockTable
 from emu.clock cimport Clock
 from emu.calls cimport Calls
 from emu.engine cimport Cpu, Fault, Inside, Stop
@@ -86,7 +86,7 @@ cdef class Known:
     cdef int64_t ticks, count, margin
     cdef uint64_t after
     cdef tuple charged
-    cdef object inside
+    cdef Block inside
     cdef uint16_t call
 
     def __init__(self, cover):
@@ -272,6 +272,7 @@ cdef class NativeRunner:
         """Run from the state's ip until something stops it; move the clock; say what."""
         cdef State *s = &self.state
         cdef Map simple = <Map> blocks.simple
+        cdef Block block
         cdef int status
         s.handle = <void *> cpu.handle
         s.number = cpu.number
@@ -300,7 +301,9 @@ cdef class NativeRunner:
             block = resume.block
             s.current = block.start
             self.charged = (block,)
-            self.go_inside(block, block.start + block.offsets[resume.index], resume.repeats)
+            self.go_inside(
+                block, block.start + <uint64_t> block.offsets[resume.index], resume.repeats
+            )
         status = self.start(s.handle, s.words[ip], 0, 0, 0)
         if status or self.failure is not None:
             self.check(status)
@@ -345,7 +348,7 @@ cdef class NativeRunner:
         """Tell where the last `execute` stopped."""
         cdef State *s = &self.state
         cdef tuple chain = self.charged
-        if s.current == nowhere or not chain or chain[0].start != s.current:
+        if s.current == nowhere or not chain or (<Block> chain[0]).start != s.current:
             chain = ()
         return Stop(
             NOWHERE if s.current == nowhere else s.current,
@@ -500,7 +503,7 @@ cdef class NativeRunner:
             s.call = s.back - cover.call
         return self.go_inside(cover.inside, cover.after, cover.repeats)
 
-    cdef int go_inside(self, block, uint64_t after, bint repeats) except -1:
+    cdef int go_inside(self, Block block, uint64_t after, bint repeats) except -1:
         cdef State *s = &self.state
         self.inside = block
         expect(s, after)

@@ -18,6 +18,7 @@ DIRTY = 0x40
 STICKY_SHIFT = 4  # ours, in bits that the CPU ignores: what was set before it was cleared
 FLAGS = (ACCESSED | DIRTY) * (1 + (1 << STICKY_SHIFT))
 _FRAME = 0x000F_FFFF_FFFF_F000
+_TABLE = PRESENT | WRITABLE | USER
 
 EXECUTE_RIGHT = 1
 WRITE_RIGHT = 2
@@ -35,7 +36,7 @@ SYSTEM_OFFSET = 0x3F00_0000  # 16 MiB below the end, for stubs and descriptor ta
 class PageTables:
     """The allocator of table pages and the tables that all spaces share."""
 
-    __slots__ = ("_free", "_next", "_top", "_window", "_words", "is_amd64")
+    __slots__ = ("_free", "_next", "_top", "_window", "_words", "is_amd64", "user_end")
 
     def __init__(self, window: Window, *, is_amd64: bool) -> None:
         self._window = window
@@ -43,6 +44,8 @@ class PageTables:
         self._next = window.base
         self._free: list[int] = []
         self.is_amd64 = is_amd64
+        # The first address that no space may map.
+        self.user_end = AMD64_USER_END if is_amd64 else IA32_USER_END
         # The page directory (ia32) or directory pointer table (amd64) of the top.
         self._top = self.take_page()
 
@@ -56,17 +59,12 @@ class PageTables:
         """The first address of the supervisor pages."""
         return self.top + SYSTEM_OFFSET
 
-    @property
-    def user_end(self) -> int:
-        """The first address that no space may map."""
-        return AMD64_USER_END if self.is_amd64 else IA32_USER_END
-
     def take_page(self) -> int:
         """Take a zeroed page of the window."""
         if self._free:
             page = self._free.pop()
-            first = (page - TABLES_BASE) // 8
-            self._words[first : first + PAGE // 8] = memoryview(bytes(PAGE)).cast("Q")
+            offset = page - self._window.base
+            self._window.memory[offset : offset + PAGE] = bytes(PAGE)
             return page
         if self._next >= self._window.base + self._window.size:
             raise OutOfTablesError(self._window.size)
@@ -77,7 +75,7 @@ class PageTables:
         """Make the tables of an empty space and give the value for CR3."""
         root = self.take_page()
         if self.is_amd64:
-            self._store(root + 8 * 511, self._top | PRESENT | WRITABLE | USER)
+            self.store(root + 8 * 511, self._top | PRESENT | WRITABLE | USER)
         else:
             for index in range(3):
                 try:
@@ -85,29 +83,43 @@ class PageTables:
                 except OutOfTablesError:
                     self._release(root, 3)
                     raise
-                self._store(root + 8 * index, page | PRESENT)
-            self._store(root + 8 * 3, self._top | PRESENT)
+                self.store(root + 8 * index, page | PRESENT)
+            self.store(root + 8 * 3, self._top | PRESENT)
         return root
 
     def destroy_root(self, root: int) -> None:
         """Give the tables of a space back."""
         self._release(root, 4 if self.is_amd64 else 3)
 
-    def store_entry(self, root: int, address: int, entry: int) -> None:
-        """Store the page table entry for `address`, making the tables above it."""
-        self._store(self._slot(root, address, create=True), entry)
+    def slot(self, root: int, address: int) -> int:
+        """Give the place of the page table entry for `address`, making the tables above it.
 
-    def load_entry(self, root: int, address: int) -> int:
-        """Load the page table entry for `address`; 0 if there is none."""
-        slot = self._slot(root, address, create=False)
-        return self._load(slot) if slot else 0
+        It stays where it is until the root is destroyed.
+        """
+        table = root
+        if self.is_amd64:
+            table = self._descend(table, (address >> 39) & 511)
+            table = self._descend(table, (address >> 30) & 511)
+        else:
+            table = self.load(root + 8 * (address >> 30)) & _FRAME
+        table = self._descend(table, (address >> 21) & 511)
+        return table + 8 * ((address >> 12) & 511)
+
+    def load(self, slot: int) -> int:
+        """Load the entry at a slot."""
+        return self._words[(slot - TABLES_BASE) // 8]
+
+    def store(self, slot: int, entry: int) -> None:
+        """Store the entry at a slot."""
+        self._words[(slot - TABLES_BASE) // 8] = entry
 
     def map_system(self, address: int, page: int, bits: int) -> None:
         """Map a page of the tables window into the shared top of all spaces."""
         table = self._top
-        for shift in (30, 21)[0 if self.is_amd64 else 1 :]:
-            table = self._descend(table, (address >> shift) & 511, create=True)
-        self._store(table + 8 * ((address >> 12) & 511), page | bits)
+        if self.is_amd64:
+            table = self._descend(table, (address >> 30) & 511)
+        table = self._descend(table, (address >> 21) & 511)
+        self.store(table + 8 * ((address >> 12) & 511), page | bits)
 
     def check(self, address: int, frame: int) -> None:
         """Refuse an address that is not a page of user space."""
@@ -116,34 +128,18 @@ class PageTables:
         if not 0 <= address < self.user_end:
             raise BadMappingError(address, frame, f"not below {self.user_end:#x}")
 
-    def _slot(self, root: int, address: int, *, create: bool) -> int:
-        table = root
-        if not self.is_amd64:
-            table = self._load(root + 8 * (address >> 30)) & _FRAME
-        for shift in (39, 30, 21) if self.is_amd64 else (21,):
-            table = self._descend(table, (address >> shift) & 511, create=create)
-            if not table:
-                return 0
-        return table + 8 * ((address >> 12) & 511)
-
-    def _descend(self, table: int, index: int, *, create: bool) -> int:
+    def _descend(self, table: int, index: int) -> int:
         slot = table + 8 * index
-        entry = self._load(slot)
-        if not entry and create:
-            entry = self.take_page() | PRESENT | WRITABLE | USER
-            self._store(slot, entry)
+        entry = self.load(slot)
+        if not entry:
+            entry = self.take_page() | _TABLE
+            self.store(slot, entry)
         return entry & _FRAME
 
     def _release(self, table: int, levels: int) -> None:
         if levels > 1:
             for index in range(512 if levels < 3 or self.is_amd64 else 4):
-                below = self._load(table + 8 * index) & _FRAME
+                below = self.load(table + 8 * index) & _FRAME
                 if below and below != self._top:
                     self._release(below, levels - 1)
         self._free.append(table)
-
-    def _load(self, address: int) -> int:
-        return self._words[(address - TABLES_BASE) // 8]
-
-    def _store(self, address: int, entry: int) -> None:
-        self._words[(address - TABLES_BASE) // 8] = entry

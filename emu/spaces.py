@@ -10,8 +10,6 @@ is remembered here, and then the next store is like any other.
 Rule 4: a guest cannot see the state of a frame, and neither can the clock.
 """
 
-from dataclasses import dataclass
-
 from emu.blocks import BlockTable, Decoder
 from emu.engine import Cpu
 from emu.errors import BadMappingError, NoSuchNumberError, NotMappedError
@@ -35,15 +33,34 @@ CLOCK_SIZE = 8  # bytes of the word that changes often
 _OFFSET = PAGE - 1
 
 
-@dataclass(slots=True, eq=False)
 class Space:
     """One address space."""
 
-    number: int
-    root: int
-    blocks: BlockTable
-    cpus: list[Cpu]  # of the contexts that use it
-    pages: dict[int, tuple[int, int]]  # by address: frame and rights
+    __slots__ = ("blocks", "cpus", "number", "pages", "root")
+
+    def __init__(
+        self, number: int, root: int, blocks: BlockTable, pages: dict[int, "Page"]
+    ) -> None:
+        self.number = number
+        self.root = root
+        self.blocks = blocks
+        self.cpus: list[Cpu] = []  # of the contexts that use it
+        self.pages = pages  # by address
+
+
+class Page:
+    """A page of a space, and its neighbours among all pages that show its frame."""
+
+    __slots__ = ("address", "frame", "next", "previous", "rights", "slot", "space")
+
+    def __init__(self, space: Space, address: int, frame: int, rights: int, slot: int) -> None:
+        self.space = space
+        self.address = address
+        self.frame = frame
+        self.rights = rights
+        self.slot = slot  # of its page table entry
+        self.next: Page | None = None
+        self.previous: Page | None = None
 
 
 class Spaces:
@@ -67,8 +84,7 @@ class Spaces:
         self._memory = memory
         self._decoder = decoder
         self._all: dict[int, Space] = {}
-        # Every mapping of a frame, as (space, address).
-        self._shown: dict[int, dict[tuple[int, int], Space]] = {}
+        self._shown: dict[int, Page] = {}  # by frame: the first page that shows it
         self._executable: dict[int, int] = {}  # by frame: how many mappings may execute it
         self._fixed: dict[int, bytes] = {}
         self.clock: int | None = None  # a physical word that is stored past all this
@@ -87,9 +103,9 @@ class Spaces:
         if number in self._all:
             raise NoSuchNumberError("there is already a space", number)
         root = self.tables.create_root()
-        pages: dict[int, tuple[int, int]] = {}
+        pages: dict[int, Page] = {}
         table = self._decoder.create_table(lambda at, size: self._fetch(pages, at, size))
-        space = Space(number, root, table, [], pages)
+        space = Space(number, root, table, pages)
         self._all[number] = space
         return space
 
@@ -121,48 +137,54 @@ class Spaces:
         if not 0 < rights < 8:
             raise BadMappingError(address, frame, f"rights {rights:#x}")
         old = space.pages.get(address)
-        same = old is not None and old[0] == frame
-        kept = self.tables.load_entry(space.root, address) & FLAGS if same else 0
-        changed = self.unmap(space, address) if old is not None else False
-        self.tables.store_entry(space.root, address, kept)  # may find no room: change nothing
-        was_code = self.is_code(frame)
-        space.pages[address] = frame, rights
-        self._shown.setdefault(frame, {})[space.number, address] = space
+        kept = 0
+        changed = False
+        if old is not None:
+            if old.frame == frame:
+                kept = self.tables.load(old.slot) & FLAGS
+            changed = self.unmap(space, address)
+        slot = self.tables.slot(space.root, address)  # may find no room: change nothing
+        was_code = frame in self._executable
+        page = Page(space, address, frame, rights, slot)
+        space.pages[address] = page
+        first = self._shown.get(frame)
+        if first is not None:
+            page.next = first
+            first.previous = page
+        self._shown[frame] = page
+        self.tables.store(slot, kept)
         if rights & EXECUTE_RIGHT:
             self._executable[frame] = self._executable.get(frame, 0) + 1
             space.blocks.forget()
-        if rights & EXECUTE_RIGHT and not was_code:
-            self._refresh(frame)
-            return True
-        self._store(space, address)
+            if not was_code:
+                self._refresh(frame)
+                return True
+        self._store(page)
         return changed
 
     def unmap(self, space: Space, address: int) -> bool:
         """Take a page away, if there is one; true if code of any space may have changed."""
-        entry = space.pages.pop(address, None)
-        if entry is None:
+        page = space.pages.pop(address, None)
+        if page is None:
             self.tables.check(address, 0)
             return False
-        frame, rights = entry
-        shown = self._shown[frame]
-        del shown[space.number, address]
-        self.tables.store_entry(space.root, address, 0)
-        if not shown:
-            del self._shown[frame]
-        if not rights & EXECUTE_RIGHT:
+        self._unlink(page)
+        self.tables.store(page.slot, 0)
+        if not page.rights & EXECUTE_RIGHT:
             return False
         space.blocks.forget()
+        frame = page.frame
         self._executable[frame] -= 1
         if not self._executable[frame]:
             del self._executable[frame]
             self.data_frames.discard(frame)
-            if shown:
+            if frame in self._shown:
                 self._refresh(frame)
         return True
 
     def accessed(self, space: Space, address: int) -> int:
         """Tell as rights whether programs read or wrote a page since its flags were set."""
-        entry = self._entry(space, address)
+        entry = self.tables.load(self._page(space, address).slot)
         entry |= entry >> STICKY_SHIFT
         flags = READ_RIGHT if entry & ACCESSED else 0
         return flags | (WRITE_RIGHT if entry & DIRTY else 0)
@@ -171,35 +193,38 @@ class Spaces:
         """Set the flags of a page; the caller sees to it that no CPU has cached them."""
         sticky = ACCESSED if flags & READ_RIGHT else 0
         sticky |= DIRTY if flags & WRITE_RIGHT else 0
-        entry = self._entry(space, address) & ~FLAGS
-        self.tables.store_entry(space.root, address, entry | sticky << STICKY_SHIFT)
+        slot = self._page(space, address).slot
+        self.tables.store(slot, self.tables.load(slot) & ~FLAGS | sticky << STICKY_SHIFT)
 
     def is_code(self, frame: int) -> bool:
         """Tell whether any space may execute the frame."""
         return frame in self._executable
 
-    def lookup(self, space: Space, address: int) -> tuple[int, int] | None:
-        """Give the frame and the rights of the page that holds `address`."""
+    def lookup(self, space: Space, address: int) -> Page | None:
+        """Give the page that holds `address`."""
         return space.pages.get(address & ~_OFFSET)
 
     def translate(self, space: Space, address: int) -> int | None:
         """Give the physical address behind a virtual one."""
-        entry = space.pages.get(address & ~_OFFSET)
-        return None if entry is None else entry[0] | address & _OFFSET
+        page = space.pages.get(address & ~_OFFSET)
+        return None if page is None else page.frame | address & _OFFSET
 
     def pages_of(self, space: Space, frame: int) -> list[int]:
         """List the addresses of the pages that show a frame in a space, in order."""
-        shown = self._shown.get(frame, {})
-        return sorted(address for number, address in shown if number == space.number)
+        found: list[int] = []
+        page = self._shown.get(frame)
+        while page is not None:
+            if page.space is space:
+                found.append(page.address)
+            page = page.next
+        return sorted(found)
 
     def accessible(self, space: Space, address: int, *, is_write: bool) -> int | None:
         """Give the frame of a page if the CPU can read, or write, it at the moment."""
-        entry = space.pages.get(address)
-        if entry is None:
+        page = space.pages.get(address)
+        if page is None or (is_write and not self.tables.load(page.slot) & WRITABLE):
             return None
-        if is_write and not self.tables.load_entry(space.root, address) & WRITABLE:
-            return None
-        return entry[0]
+        return page.frame
 
     def turn(self, frame: int, *, to_data: bool) -> None:
         """Put a frame that holds code into its other state."""
@@ -212,21 +237,23 @@ class Spaces:
 
     def open(self, space: Space, address: int) -> None:
         """Let one page be both written and executed, until `close`."""
-        frame, _ = space.pages[address]
-        kept = self.tables.load_entry(space.root, address) & FLAGS
-        self.tables.store_entry(space.root, address, frame | PRESENT | USER | WRITABLE | kept)
+        page = space.pages[address]
+        kept = self.tables.load(page.slot) & FLAGS
+        self.tables.store(page.slot, page.frame | PRESENT | USER | WRITABLE | kept)
 
     def close(self, space: Space, address: int) -> None:
         """Take back what `open` gave, and forget the code."""
-        frame, _ = space.pages[address]
-        self._store(space, address)
-        self.forget_code(frame)
+        page = space.pages[address]
+        self._store(page)
+        self.forget_code(page.frame)
 
     def forget_code(self, frame: int) -> None:
         """Drop the blocks of every space that executes the frame."""
-        for (_, address), space in self._shown.get(frame, {}).items():
-            if space.pages[address][1] & EXECUTE_RIGHT:
-                space.blocks.forget()
+        page = self._shown.get(frame)
+        while page is not None:
+            if page.rights & EXECUTE_RIGHT:
+                page.space.blocks.forget()
+            page = page.next
 
     def fetch(self, space: Space, address: int, size: int) -> bytes:
         """Read up to `size` bytes of what may be executed at `address`."""
@@ -250,18 +277,18 @@ class Spaces:
             done += part
         return frames
 
-    def _fetch(self, pages: dict[int, tuple[int, int]], address: int, size: int) -> bytes:
+    def _fetch(self, pages: dict[int, Page], address: int, size: int) -> bytes:
         parts: list[bytes] = []
         while size > 0:
             base, offset = address & ~_OFFSET, address & _OFFSET
             part = min(size, PAGE - offset)
-            entry = pages.get(base)
-            if entry is not None and entry[1] & EXECUTE_RIGHT:
-                if self.clock is not None:
-                    first = entry[0] + offset
-                    if first < self.clock + CLOCK_SIZE and self.clock < first + part:
-                        self.clock_is_code = True
-                parts.append(self._memory.read(entry[0] + offset, part))
+            page = pages.get(base)
+            if page is not None and page.rights & EXECUTE_RIGHT:
+                first = page.frame + offset
+                clock = self.clock
+                if clock is not None and first < clock + CLOCK_SIZE and clock < first + part:
+                    self.clock_is_code = True
+                parts.append(self._memory.read(first, part))
             elif base in self._fixed:
                 parts.append(self._fixed[base][offset : offset + part])
             else:
@@ -280,23 +307,36 @@ class Spaces:
             address, size = address + part, size - part
         return parts
 
-    def _entry(self, space: Space, address: int) -> int:
-        if address not in space.pages:
+    def _page(self, space: Space, address: int) -> Page:
+        page = space.pages.get(address)
+        if page is None:
             raise NotMappedError(space.number, address)
-        return self.tables.load_entry(space.root, address)
+        return page
+
+    def _unlink(self, page: Page) -> None:
+        following = page.next
+        if following is not None:
+            following.previous = page.previous
+        if page.previous is not None:
+            page.previous.next = following
+        elif following is not None:
+            self._shown[page.frame] = following
+        else:
+            del self._shown[page.frame]
 
     def _refresh(self, frame: int) -> None:
-        for (_, address), space in self._shown[frame].items():
-            self._store(space, address)
+        page: Page | None = self._shown[frame]
+        while page is not None:
+            self._store(page)
+            page = page.next
 
-    def _store(self, space: Space, address: int) -> None:
-        frame, rights = space.pages[address]
-        code = self.is_code(frame)
+    def _store(self, page: Page) -> None:
+        frame, rights = page.frame, page.rights
+        code = frame in self._executable
         data = frame in self.data_frames
-        kept = self.tables.load_entry(space.root, address) & FLAGS
-        entry = frame | PRESENT | USER | kept
+        entry = frame | PRESENT | USER | self.tables.load(page.slot) & FLAGS
         if rights & WRITE_RIGHT and (data or not code):
             entry |= WRITABLE
         if not rights & EXECUTE_RIGHT or data:
             entry |= NO_EXECUTE
-        self.tables.store_entry(space.root, address, entry)
+        self.tables.store(page.slot, entry)

@@ -57,6 +57,8 @@ from emu.traps import PAGE as PAGE_VECTOR
 
 TRAP_FLAG = 0x100
 
+_TIMEOUTS = 0xFFFF_FFFF  # of r8
+
 _RDTSCP = b"\x0f\x01\xf9"
 _CALL = -2  # in place of a vector: the instruction was a system call
 _AFTER = frozenset((DEBUG, BREAKPOINT, OVERFLOW))  # exceptions raised behind the instruction
@@ -96,7 +98,7 @@ class Stepper:
         context.registers[SELECTOR] = cpu.words[DX]
         context.registers[LABEL] = cpu.words[SI]
         if self._amd64:
-            context.registers[TIMEOUT] = cpu.words[R8] & 0xFFFF_FFFF
+            context.registers[TIMEOUT] = cpu.words[R8] & _TIMEOUTS
             cpu.words[CX] = cpu.words[IP]
             cpu.words[R11] = cpu.words[FLAGS]
             cpu.words[R15] = AMD64_SCRATCH
@@ -116,8 +118,8 @@ class Stepper:
         if block is None or (index := block.index_of(held.ip)) == NOWHERE:
             return None
         self._clock.instructions += block.count - index
-        at_repeat = block.end is End.REPEAT and index == block.count - 1
-        return Inside(block, index, held.repeats and at_repeat)
+        repeats = held.repeats and block.end is End.REPEAT and index == block.count - 1
+        return Inside(block, index, repeats)
 
     def settle(self, context: Context) -> None:
         """Account for a stop between two translations."""
@@ -243,13 +245,13 @@ class Stepper:
 
     def _report(self, context: Context, fault: Fault) -> int:
         self._clock.ticks += TRAP_TICKS
-        if fault.vector in _AFTER:
-            context.held = None
         if fault.vector == PAGE_VECTOR:
             context.address = fault.address & self._mask
             context.error = fault.error
             context.vector = PAGE_VECTOR
             return PAGE_FAULT
+        if fault.vector in _AFTER:
+            context.held = None
         context.vector = fault.vector
         context.error = fault.error if fault.vector in WITH_ERROR_CODE else 0
         return EXCEPTION
@@ -382,36 +384,37 @@ class Stepper:
     def _turn_to_code(self, context: Context, fault: Fault) -> bool:
         """Let a page be executed again, if it may and if this instruction is in it."""
         address = fault.address & self._mask
-        entry = self._spaces.lookup(context.space, address)
-        if entry is None or not entry[1] & EXECUTE_RIGHT:
+        page = self._spaces.lookup(context.space, address)
+        if page is None or not page.rights & EXECUTE_RIGHT:
             return False
-        if entry[0] not in self._spaces.data_frames:
+        if page.frame not in self._spaces.data_frames:
             return False
         if address & -PAGE not in self._own_pages(context):
             return False
-        self._spaces.turn(entry[0], to_data=False)
+        self._spaces.turn(page.frame, to_data=False)
         self._engine.forget_code()
         return True
 
     def _is_code_write(self, context: Context, fault: Fault) -> bool:
         wanted = FAULT_PRESENT | FAULT_WRITE
-        entry = self._spaces.lookup(context.space, fault.address & self._mask)
+        if fault.error & wanted != wanted:
+            return False
+        page = self._spaces.lookup(context.space, fault.address & self._mask)
         return (
-            fault.error & wanted == wanted
-            and entry is not None
-            and bool(entry[1] & WRITE_RIGHT)
-            and self._spaces.is_code(entry[0])
+            page is not None
+            and bool(page.rights & WRITE_RIGHT)
+            and self._spaces.is_code(page.frame)
         )
 
     def _writes_own(self, context: Context, fault: Fault) -> bool:
-        entry = self._spaces.lookup(context.space, fault.address & self._mask)
+        written = self._spaces.lookup(context.space, fault.address & self._mask)
         own = (self._spaces.lookup(context.space, page) for page in self._own_pages(context))
-        return any(entry and page and entry[0] == page[0] for page in own)
+        return any(written and page and written.frame == page.frame for page in own)
 
     def _turn_to_data(self, context: Context, fault: Fault) -> None:
-        entry = self._spaces.lookup(context.space, fault.address & self._mask)
-        assert entry is not None
-        self._spaces.turn(entry[0], to_data=True)
+        page = self._spaces.lookup(context.space, fault.address & self._mask)
+        assert page is not None
+        self._spaces.turn(page.frame, to_data=True)
         self._engine.forget_code()
 
     def _own_pages(self, context: Context) -> tuple[int, ...]:

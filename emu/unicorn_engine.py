@@ -685,7 +685,7 @@ class _Calibration:
         stub_page, stack_page = tables.take_page(), tables.take_page()
         tables.map_system(stub, stub_page, PRESENT)
         tables.map_system(stack, stack_page, PRESENT | WRITABLE | NO_EXECUTE)
-        tables.store_entry(self._root, PAGE, stub_page | PRESENT | USER)
+        tables.store(tables.slot(self._root, PAGE), stub_page | PRESENT | USER)
         offset = stub_page - window.base
         window.memory[offset : offset + 2] = b"\x48\xcf" if self._amd64 else b"\xcf\x90"
         gdt = self._descriptors.write(0, 0)

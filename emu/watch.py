@@ -50,8 +50,8 @@ class Watch:
         self._tails: set[int] = set()
         if addresses:
             for space in map(spaces.get, spaces.numbers()):
-                for address, (frame, _) in space.pages.items():
-                    self._note(space, address, frame)
+                for address, page in space.pages.items():
+                    self._note(space, address, page.frame)
 
     def drain(self) -> list[Access]:
         """Take all records that were not taken yet, in the order of the accesses."""
@@ -88,11 +88,11 @@ class Watch:
     def _note(self, space: Space, address: int, frame: int) -> None:
         if frame in self.addresses:
             ahead = self._spaces.lookup(space, address - PAGE)
-            if ahead is not None and ahead[0] not in self.addresses:
-                self._tails.add(ahead[0])
+            if ahead is not None and ahead.frame not in self.addresses:
+                self._tails.add(ahead.frame)
         else:
             behind = self._spaces.lookup(space, address + PAGE)
-            if behind is not None and behind[0] in self.addresses:
+            if behind is not None and behind.frame in self.addresses:
                 self._tails.add(frame)
 
     def _page_behind(self, number: int, address: int, ip: int, is_write: bool) -> int:

@@ -14,7 +14,7 @@ from kernel.abi import (
     ITEM_UNCOUNTED,
     Rights,
 )
-from kernel.flexpage import Area, Outcome, Placement
+from kernel.flexpage import FULL, MAPPED, NOTHING, Area, Placement
 from kernel.objects import PERMANENT, Capability, Object, Task
 from kernel.quota import CAP_BYTES
 from kernel.state import Kernel
@@ -32,15 +32,15 @@ def map_caps(
     rights: int,
     attributes: int,
     grant: bool,
-) -> Outcome:
-    """Copy or move capabilities; what is not there is skipped.
+) -> int:
+    """Copy or move capabilities, an `Outcome`; what is not there is skipped.
 
     `rights` are those of the flexpage, `attributes` bits 7..4 of the item.  A slot that is
     taken is unmapped first, with everything that this entails: a capability that is mapped
     onto itself is gone.
     """
     given = rights & _RIGHTS | attributes & ITEM_OBJECT_RIGHTS
-    outcome = Outcome.NOTHING
+    outcome = NOTHING
     for index in _slots_in(kernel, source, where.source):
         cap = source.caps.get(index)
         place = where.target + index - where.source.first
@@ -54,11 +54,11 @@ def map_caps(
         if source.caps.get(index) is not cap:
             continue
         if not target.quota.has(CAP_BYTES):
-            return Outcome.FULL
+            return FULL
         counted = cap.counted and not attributes & ITEM_UNCOUNTED
         kernel.insert_cap(target, place, Capability(cap.object, cap.rights & given, counted))
         kernel.cost += kernel.costs.mapping
-        outcome = Outcome.MAPPED
+        outcome = MAPPED
         if grant:
             unmap_slot(kernel, source, index, delete=False)
     return outcome
@@ -114,9 +114,9 @@ def find(task: Task, selector: int) -> Capability | None:
 def _slots_in(kernel: Kernel, task: Task, area: Area) -> list[int]:
     # As a list, and by whichever is shorter: the caller changes the table.
     caps = task.caps
-    first, end = area.first, area.end
-    if end - first <= len(caps):
-        kernel.cost += end - first
+    first, end = area.first, area.first + area.size
+    if area.size <= len(caps):
+        kernel.cost += area.size
         return [index for index in range(first, end) if index in caps]
     kernel.cost += len(caps)
     return sorted(index for index in caps if first <= index < end)

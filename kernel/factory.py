@@ -148,7 +148,7 @@ def _make_factory(kernel: Kernel, quota: Quota, request: Request) -> Made:
     if request.tag.words > 3 or request.tag.items:
         raise GuestFault(Errno.EMSGTOOLONG)
     limit = request.word(2)
-    if not quota.has(FACTORY_BYTES + limit):
+    if limit > quota.limit or not quota.has(FACTORY_BYTES + limit):
         raise GuestFault(Errno.ENOMEM)
     made = kernel.create(lambda n: Factory(n, Quota(n, quota, limit)), quota, FACTORY_BYTES)
     quota.take(limit)

@@ -9,9 +9,27 @@ Rule 3: a thread without a pager is killed by its first page fault; one without 
 handler blocks for ever at its first exception.
 """
 
-from kernel import abi, frame, ipc, mapping, utcb
-from kernel.abi import TAG_ERROR, TAG_TRANSFER_FPU, Errno, IpcError, Protocol
+from kernel import abi, frame
+from kernel.abi import (
+    AMD64,
+    BDR_ACCEPT_FPU,
+    CALL,
+    FAULT_BITS,
+    FPAGE_ALL_SPACES,
+    IPC_ERROR,
+    ITEM_MAP,
+    LABEL_RIGHTS,
+    TAG_ERROR,
+    TAG_LABEL_SHIFT,
+    TAG_TRANSFER_FPU,
+    Errno,
+    IpcError,
+    Protocol,
+)
+from kernel.abi import FAULT_FETCH as SENT_FETCH
 from kernel.events import Exception_, Fate, Fault, Resumption
+from kernel.ipc import begin, bury
+from kernel.mapping import fabricate
 from kernel.objects import (
     AFTER_CALL,
     EX_REGS,
@@ -27,11 +45,12 @@ from kernel.objects import (
 )
 from kernel.port import FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, LABEL, SELECTOR, TAG, TIMEOUT
 from kernel.state import Kernel
+from kernel.utcb import BDR, BR, ERROR, MR
 
-# The words that are saved; the message registers only in a page fault.
-_SAVED = (utcb.BDR, utcb.BR, utcb.BR + 1, utcb.MR, utcb.MR + 1)
-_SAVED_IN_EXCEPTION = 3
+# The tag of a page fault's message, of the longer word.
+_PAGE_FAULT_TAG = abi.encode_tag(Protocol.PAGE_FAULT, words=2, bits=AMD64.bits)
 
+_NOT_EXISTENT = int(IpcError.NOT_EXISTENT)
 _PAGE_FAULT_VECTOR = 14
 _EX_REGS_VECTOR = 0xFF
 # Of a system call of an alien thread: the vector, and the errors before and after it.
@@ -45,36 +64,48 @@ def page_fault(kernel: Kernel, thread: Thread) -> None:
     Kernel memory is nobody's to page: touching it is an exception (ABI 5.1).
     """
     context = thread.context
-    if context.address >= kernel.arch.user_end:
+    address: int = context.address
+    if address >= kernel.arch.user_end:
         context.vector = _PAGE_FAULT_VECTOR
         exception(kernel, thread)
         return
     kernel.cost += kernel.costs.fault
-    if thread.task.sigma0 and mapping.fabricate(kernel, thread.task, context.address):
+    if thread.task.sigma0 and fabricate(kernel, thread.task, address):
         return
     cap = thread.task.caps.get(thread.pager) if thread.pager else None
-    record(kernel, thread, Fate.KILLED if cap is None else Fate.HANDLED)
+    if kernel.recorder is not None:
+        record(kernel, thread, Fate.KILLED if cap is None else Fate.HANDLED)
     if cap is None:
         kernel.faults += 1
-        ipc.bury(kernel, thread)
+        bury(kernel, thread)
         return
-    _prepare(thread, IN_PAGE_FAULT)
-    thread.utcb.store(utcb.MR, word(thread))
-    thread.utcb.store(utcb.MR + 1, thread.context.ip)
-    _call(kernel, thread, cap, Protocol.PAGE_FAULT, words=2, flags=0)
+    thread.fault = IN_PAGE_FAULT
+    message = thread.utcb
+    thread.saved = (
+        message.load(BDR),
+        message.load(BR),
+        message.load(BR + 1),
+        message.load(MR),
+        message.load(MR + 1),
+    )
+    message.store(MR, word(thread))
+    message.store(MR + 1, context.ip)
+    _call(kernel, thread, cap, _PAGE_FAULT_TAG & kernel.mask)
 
 
 def word(thread: Thread) -> int:
     """Give the word that tells of a page fault: the address, and three bits of what it was."""
     context = thread.context
-    what = context.error & (FAULT_PRESENT | FAULT_WRITE)
-    if context.error & FAULT_FETCH:
-        what |= abi.FAULT_FETCH
-    return context.address & ~abi.FAULT_BITS | what
+    error: int = context.error
+    address: int = context.address
+    what = error & (FAULT_PRESENT | FAULT_WRITE)
+    if error & FAULT_FETCH:
+        what |= SENT_FETCH
+    return address & ~FAULT_BITS | what
 
 
 def record(kernel: Kernel, thread: Thread, fate: Fate) -> None:
-    """Tell the recorder of a page fault."""
+    """Tell the recorder of a page fault, if there is one."""
     if kernel.recorder is None:
         return
     context = thread.context
@@ -116,9 +147,14 @@ def exception(kernel: Kernel, thread: Thread) -> None:
         thread.state = STUCK
         kernel.scheduler.forget(thread)
         return
-    _prepare(thread, IN_EXCEPTION)
-    size = frame.words(kernel.arch)
-    _call(kernel, thread, cap, Protocol.EXCEPTION, words=size, flags=TAG_TRANSFER_FPU)
+    thread.fault = IN_EXCEPTION
+    message = thread.utcb
+    thread.saved = message.load(BDR), message.load(BR), message.load(BR + 1)
+    arch = kernel.arch
+    tag = abi.encode_tag(
+        Protocol.EXCEPTION, words=frame.words(arch), flags=TAG_TRANSFER_FPU, bits=arch.bits
+    )
+    _call(kernel, thread, cap, tag)
 
 
 def intercept(kernel: Kernel, thread: Thread) -> bool:
@@ -159,70 +195,77 @@ def trigger(thread: Thread) -> None:
     thread.trigger = EX_REGS
 
 
-def _prepare(thread: Thread, fault: int) -> None:
+def _call(kernel: Kernel, thread: Thread, cap: Capability, tag: int) -> None:
     message = thread.utcb
-    count = len(_SAVED) if fault == IN_PAGE_FAULT else _SAVED_IN_EXCEPTION
-    thread.fault = fault
-    thread.saved = tuple(message.load(k) for k in _SAVED[:count])
-    message.store(utcb.BDR, abi.BDR_ACCEPT_FPU)
-    message.store(utcb.BR, abi.ITEM_MAP)
-    message.store(utcb.BR + 1, abi.FPAGE_ALL_SPACES)
-
-
-def _call(
-    kernel: Kernel, thread: Thread, cap: Capability, protocol: int, *, words: int, flags: int
-) -> None:
-    bits = kernel.arch.bits
-    thread.operation = abi.CALL
-    thread.tag = abi.encode_tag(protocol, words=words, flags=flags, bits=bits)
-    thread.registers[TAG] = thread.tag
-    thread.registers[SELECTOR] = abi.CALL
+    message.store(BDR, BDR_ACCEPT_FPU)
+    message.store(BR, ITEM_MAP)
+    message.store(BR + 1, FPAGE_ALL_SPACES)
+    thread.operation = CALL
+    thread.tag = tag
+    thread.registers[TAG] = tag
+    thread.registers[SELECTOR] = CALL
     thread.registers[LABEL] = 0
     thread.registers[TIMEOUT] = 0
     target = cap.object
     if isinstance(target, Gate):
-        ipc.begin(
+        gate = target
+        bound = gate.thread
+        begin(
             kernel,
             thread,
-            target if target.thread is None else target.thread,
-            label=target.label | cap.rights & abi.LABEL_RIGHTS,
+            gate if bound is None else bound,
+            label=gate.label | cap.rights & LABEL_RIGHTS,
             rights=cap.rights,
-            via=target.number,
+            via=gate.number,
         )
     elif isinstance(target, Thread):
-        ipc.begin(kernel, thread, target, label=0, rights=cap.rights, via=0)
+        begin(kernel, thread, target, label=0, rights=cap.rights, via=0)
     else:
         # No other object knows the protocol.
-        thread.registers[TAG] = abi.encode_tag(-Errno.EBADPROTO, bits=bits)
+        thread.registers[TAG] = abi.encode_tag(-Errno.EBADPROTO, bits=kernel.arch.bits)
 
 
 def _end(kernel: Kernel, thread: Thread) -> None:
     """End the call of a fault or exception: its answer is there, or its error."""
     message = thread.utcb
     fault, saved = thread.fault, thread.saved
-    held = tuple(message.load(k) for k in _SAVED[: len(saved)])
-    for k, value in zip(_SAVED, saved, strict=False):
-        message.store(k, value)
+    tag = thread.registers[TAG]
+    error = message.load(ERROR) & IPC_ERROR if tag & TAG_ERROR else 0
+    if kernel.recorder is not None:
+        _record_end(kernel, thread, error)
+    message.store(BDR, saved[0])
+    message.store(BR, saved[1])
+    message.store(BR + 1, saved[2])
+    if fault == IN_PAGE_FAULT:
+        message.store(MR, saved[3])
+        message.store(MR + 1, saved[4])
     thread.fault = NO_FAULT
     thread.saved = ()
-    answer = abi.decode_tag(thread.registers[TAG], bits=kernel.arch.bits)
-    error = message.load(utcb.ERROR) & abi.IPC_ERROR if answer.flags & TAG_ERROR else 0
-    if kernel.recorder is not None:
-        machine = kernel.machine
-        kernel.recorder.record(
-            Resumption(
-                machine.now,
-                machine.instructions,
-                thread.number,
-                int(thread.registers[TAG]),
-                error,
-                saved,
-                held,
-            )
-        )
     if fault == IN_EXCEPTION:
-        thread.allowed = thread.alien and answer.label == Protocol.ALLOW_SYSCALL and not error
-    elif error == IpcError.NOT_EXISTENT or (not error and answer.label < 0):
-        # Nobody can resolve it (ABI 5.1).  After any other error it is tried again.
+        allows = tag >> TAG_LABEL_SHIFT == Protocol.ALLOW_SYSCALL
+        thread.allowed = thread.alien and allows and not error
+    elif error == _NOT_EXISTENT or (not error and tag > kernel.mask >> 1):
+        # Nobody can resolve it: the label is negative (ABI 5.1).  After any other error it
+        # is tried again.
         thread.context.vector = _PAGE_FAULT_VECTOR
         exception(kernel, thread)
+
+
+def _record_end(kernel: Kernel, thread: Thread, error: int) -> None:
+    message = thread.utcb
+    held = message.load_words(3, BDR)
+    if thread.fault == IN_PAGE_FAULT:
+        held += message.load_words(2, MR)
+    machine = kernel.machine
+    assert kernel.recorder is not None, "there is somebody to tell"
+    kernel.recorder.record(
+        Resumption(
+            machine.now,
+            machine.instructions,
+            thread.number,
+            int(thread.registers[TAG]),
+            error,
+            thread.saved,
+            held,
+        )
+    )

@@ -1,5 +1,6 @@
 cimport cython
 
+from kernel.fault cimport intercept
 from kernel.ipc cimport begin, fail, take_reply
 from kernel.objects cimport Capability, Gate, Thread
 from kernel.state cimport Kernel

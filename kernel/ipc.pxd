@@ -1,5 +1,6 @@
 cimport cython
 
+from kernel.items cimport copy_items
 from kernel.message cimport Utcb
 from kernel.objects cimport Gate, Irq, Semaphore, Task, Thread
 from kernel.recorder cimport Recorder
@@ -24,9 +25,11 @@ cpdef begin(
 cpdef fail(Kernel kernel, Thread thread, int error)
 cpdef expire(Kernel kernel, Thread thread)
 cpdef expire_until(Kernel kernel, long long until)
+cpdef bury(Kernel kernel, Thread thread)
 
 @cython.locals(task=Task, other=Thread)
 cpdef drop_reply(Thread caller)
+@cython.locals(caller=Thread)
 cpdef Thread take_reply(Thread thread, int slot)
 cpdef cancel_timeout(Kernel kernel, Thread thread)
 @cython.locals(slot=cython.int)

@@ -9,9 +9,6 @@ A sent item is two message registers; what became of it stands in the receiver's
 of the same place.  A receive buffer is one to three buffer registers.
 """
 
-from typing import NamedTuple
-
-from kernel import utcb
 from kernel.abi import (
     BDR_CURSOR,
     BDR_IO_SHIFT,
@@ -40,32 +37,47 @@ from kernel.abi import (
 )
 from kernel.capability import find, map_caps
 from kernel.events import Items
-from kernel.flexpage import Flexpage, Kind, Outcome, decode, encode, place
+from kernel.flexpage import (
+    FULL,
+    IO,
+    MEMORY,
+    NOTHING,
+    OBJECT,
+    SPECIAL,
+    Flexpage,
+    decode,
+    encode,
+    place,
+)
 from kernel.mapping import map_pages
 from kernel.message import Utcb
 from kernel.objects import Gate, Task, Thread
 from kernel.state import Kernel
+from kernel.utcb import BDR, BR, BR_COUNT, MR_COUNT
 
 # Rights of an object that any sender may hand on; S it must have itself.
 _ALWAYS = int(Rights.R | Rights.W | Rights.D)
 _FPAGE_BITS = FPAGE_ORDER << FPAGE_ORDER_SHIFT | FPAGE_KIND << FPAGE_KIND_SHIFT
+_CUT = int(IpcError.SEND_CUT)
+_FAILED = int(IpcError.SEND_MAP_FAILED)
+_WRITE = int(Rights.W)
 # What a result keeps of the item: the hot spot, that it is an item, and compound.
 _KEPT = ~0xFFF | ITEM_MAP | ITEM_COMPOUND
 
-_CURSORS = {
-    Kind.MEMORY: BDR_MEMORY_SHIFT,
-    Kind.IO: BDR_IO_SHIFT,
-    Kind.OBJECT: BDR_OBJECT_SHIFT,
-}
 
+class Buffer:
+    """A receive buffer, and the buffer register behind it; a value, as in `flexpage`."""
 
-class Buffer(NamedTuple):
-    """A receive buffer, and the buffer register behind it."""
+    __slots__ = ("forward", "forwards", "head", "next", "window")
 
-    head: int
-    window: Flexpage
-    forward: int | None  # selector of the task that gets the mappings
-    next: int
+    def __init__(
+        self, head: int, window: Flexpage, forwards: bool, forward: int, following: int
+    ) -> None:
+        self.head = head
+        self.window = window
+        self.forwards = forwards  # the mappings are not for the receiver's own task
+        self.forward = forward  # but for the one that this selector names
+        self.next = following
 
 
 def copy_items(kernel: Kernel, sender: Thread, receiver: Thread) -> int:
@@ -73,17 +85,22 @@ def copy_items(kernel: Kernel, sender: Thread, receiver: Thread) -> int:
 
     The receiver's error is the same with bit 0 set.
     """
-    descriptor = receiver.utcb.load(utcb.BDR)
-    cursors = {kind: descriptor >> shift & BDR_CURSOR for kind, shift in _CURSORS.items()}
+    descriptor = receiver.utcb.load(BDR)
+    cursors = [  # by the kind of flexpage; SPECIAL has none
+        0,
+        descriptor >> BDR_MEMORY_SHIFT & BDR_CURSOR,
+        descriptor >> BDR_IO_SHIFT & BDR_CURSOR,
+        descriptor >> BDR_OBJECT_SHIFT & BDR_CURSOR,
+    ]
     at = sender.tag & TAG_WORDS
     for _ in range(sender.tag >> TAG_ITEMS_SHIFT & TAG_ITEMS):
-        if at >= utcb.MR_COUNT:
-            return IpcError.SEND_CUT
+        if at >= MR_COUNT:
+            return _CUT
         head = sender.utcb.load(at)
         if head:
-            if at + 1 >= utcb.MR_COUNT or not head & ITEM_MAP:
-                return IpcError.SEND_CUT
-            error = _copy_item(kernel, sender, receiver, at, cursors)
+            if at + 1 >= MR_COUNT or not head & ITEM_MAP:
+                return _CUT
+            error = _copy_item(kernel, sender, receiver, at, head, cursors)
             if error:
                 return error
         else:
@@ -96,7 +113,7 @@ def record_items(kernel: Kernel, sender: Thread, receiver: Thread) -> None:
     """Tell the recorder about the items of a message that it has just been told of."""
     first = sender.tag & TAG_WORDS
     count = sender.tag >> TAG_ITEMS_SHIFT & TAG_ITEMS
-    words = min(first + 2 * count, utcb.MR_COUNT) - first
+    words = min(first + 2 * count, MR_COUNT) - first
     machine = kernel.machine
     assert kernel.recorder is not None, "somebody listens"
     kernel.recorder.record(
@@ -117,31 +134,29 @@ def buffer_at(message: Utcb, index: int) -> Buffer | None:
 
     One that would go on behind the last buffer register is none.
     """
-    if index >= utcb.BR_COUNT:
+    if index >= BR_COUNT:
         return None
-    head = message.load(utcb.BR + index)
+    head = message.load(BR + index)
     if not head & ITEM_MAP:
         return None
     index += 1
     if head & ITEM_SMALL:
-        window = Flexpage(Kind.OBJECT, head >> ITEM_HOT_SPOT_SHIFT, 0, 0)
+        window = Flexpage(OBJECT, head >> ITEM_HOT_SPOT_SHIFT, 0, 0)
     else:
-        if index >= utcb.BR_COUNT:
+        if index >= BR_COUNT:
             return None
-        window = decode(message.load(utcb.BR + index))
+        window = decode(message.load(BR + index))
         index += 1
-    forward: int | None = None
-    if head & ITEM_FORWARD:
-        if index >= utcb.BR_COUNT:
-            return None
-        forward = message.load(utcb.BR + index)
-        index += 1
-    return Buffer(head, window, forward, index)
+    if not head & ITEM_FORWARD:
+        return Buffer(head, window, False, 0, index)
+    if index >= BR_COUNT:
+        return None
+    return Buffer(head, window, True, message.load(BR + index), index + 1)
 
 
 def object_buffer(message: Utcb) -> Buffer | None:
     """Give the first receive buffer for objects."""
-    return buffer_at(message, message.load(utcb.BDR) >> BDR_OBJECT_SHIFT & BDR_CURSOR)
+    return buffer_at(message, message.load(BDR) >> BDR_OBJECT_SHIFT & BDR_CURSOR)
 
 
 def map_flexpage(
@@ -151,17 +166,18 @@ def map_flexpage(
     target: Task,
     window: Flexpage,
     head: int,
-) -> Outcome:
+) -> int:
     """Map a flexpage into a window as `head`, the first word of an item, asks for.
 
-    The window takes what is sent: it is of the same kind, or all spaces.
+    An `Outcome` comes back.  The window takes what is sent: it is of the same kind, or all
+    spaces.
     """
     area, room = sent.area(), window.area()
-    if area is None or room is None or sent.kind in (Kind.SPECIAL, Kind.IO):
-        return Outcome.NOTHING  # there are no I/O ports to map
+    if area is None or room is None or sent.kind in (SPECIAL, IO):
+        return NOTHING  # there are no I/O ports to map
     where = place(area, room, head >> ITEM_HOT_SPOT_SHIFT)
-    grant = bool(head & ITEM_GRANT)
-    if sent.kind == Kind.MEMORY:
+    grant = head & ITEM_GRANT != 0
+    if sent.kind == MEMORY:
         return map_pages(kernel, source, target, where, rights=sent.rights, grant=grant)
     return map_caps(
         kernel, source, target, where, rights=sent.rights, attributes=head, grant=grant
@@ -170,35 +186,35 @@ def map_flexpage(
 
 def mask_rights(sent: Flexpage, rights: int) -> Flexpage:
     """Diminish an object flexpage that is sent by way of a capability with `rights`."""
-    if sent.kind != Kind.OBJECT:
+    if sent.kind != OBJECT:
         return sent
-    return sent._replace(rights=sent.rights & (rights | _ALWAYS))
+    return sent.with_rights(sent.rights & (rights | _ALWAYS))
 
 
 def _copy_item(
-    kernel: Kernel, sender: Thread, receiver: Thread, at: int, cursors: dict[Kind, int]
+    kernel: Kernel, sender: Thread, receiver: Thread, at: int, head: int, cursors: list[int]
 ) -> int:
-    head, word = sender.utcb.load_words(2, at)
+    word = sender.utcb.load(at + 1)
     sent = decode(word)
-    if sent.kind not in cursors:
-        return IpcError.SEND_CUT
+    if sent.kind == SPECIAL:
+        return _CUT
     buffer = buffer_at(receiver.utcb, cursors[sent.kind])
     if buffer is None or not _accepts(buffer.window, sent):
-        return IpcError.SEND_CUT
+        return _CUT
     target = receiver.task
-    if buffer.forward is not None:
+    if buffer.forwards:
         cap = find(receiver.task, buffer.forward)
-        if cap is None or not isinstance(cap.object, Task) or not cap.rights & Rights.W:
-            return IpcError.SEND_CUT
+        if cap is None or not isinstance(cap.object, Task) or not cap.rights & _WRITE:
+            return _CUT
         target = cap.object
-    result = head & _KEPT & kernel.arch.mask | word & _FPAGE_BITS
+    result = head & _KEPT & kernel.mask | word & _FPAGE_BITS
     sent = mask_rights(sent, sender.rights)
     receiver.utcb.store(at, result)
     if not _give_id(sender, receiver, at, result, buffer, sent):
         outcome = map_flexpage(kernel, sender.task, sent, target, buffer.window, head)
-        if outcome == Outcome.FULL:
-            return IpcError.SEND_MAP_FAILED
-        if outcome == Outcome.NOTHING:
+        if outcome == FULL:
+            return _FAILED
+        if outcome == NOTHING:
             receiver.utcb.store(at, result | ITEM_NOTHING)
     if not head & ITEM_COMPOUND:
         cursors[sent.kind] = buffer.next

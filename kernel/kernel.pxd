@@ -1,5 +1,6 @@
 cimport cython
 
+from kernel.fault cimport exception, page_fault, settle
 from kernel.invoke cimport invoke
 from kernel.ipc cimport expire, expire_until
 from kernel.objects cimport Thread

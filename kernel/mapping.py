@@ -12,39 +12,41 @@ Kernel-user memory is in no tree: it is neither mapped on nor replaced nor unmap
 
 from collections.abc import Container
 
-from kernel import abi
-from kernel.abi import PAGE_SHIFT, Page
-from kernel.flexpage import Area, Outcome, Placement
+from kernel.abi import PAGE_SHIFT, PAGE_SIZE, Page
+from kernel.flexpage import FULL, MAPPED, NOTHING, Area, Placement
 from kernel.objects import Mapping, Task
 from kernel.quota import MAPPING_BYTES
 from kernel.state import Kernel
 
+_READ = int(Page.R)
 _RIGHTS = int(Page.R | Page.W | Page.X)
 
 
 def map_pages(
     kernel: Kernel, source: Task, target: Task, where: Placement, *, rights: int, grant: bool
-) -> Outcome:
-    """Map or grant pages.
+) -> int:
+    """Map or grant pages; an `Outcome`.
 
     What is not mapped at the source is skipped.  When the target's quota or the room for
     page tables is used up, the pages before that stay mapped.
     """
-    outcome = Outcome.NOTHING
+    outcome = NOTHING
+    area = where.source
     if source.sigma0:
-        _fabricate_all(kernel, source, where.source)
-    for page in _pages_in(kernel, source, where.source):
-        to = (where.target << PAGE_SHIFT) + page - (where.source.first << PAGE_SHIFT)
-        if to >= kernel.machine.user_end:
+        _fabricate_all(kernel, source, area)
+    end = kernel.machine.user_end
+    for page in _pages_in(kernel, source, area):
+        to = (where.target - area.first << PAGE_SHIFT) + page
+        if to >= end:
             break
         node = source.pages.get(page)
         # A page that cannot be read cannot be mapped: x86 has no such pages.
-        if node is None or not node.rights & rights & Page.R or to in target.ku_pages:
+        if node is None or not node.rights & rights & _READ or to in target.ku_pages:
             continue
         kernel.cost += kernel.costs.mapping
         each = _map_page(kernel, node, target, to, rights=rights, grant=grant)
-        if each == Outcome.FULL:
-            return each
+        if each == FULL:
+            return FULL
         outcome = max(outcome, each)
     return outcome
 
@@ -55,7 +57,7 @@ def fabricate(kernel: Kernel, sigma0: Task, address: int) -> bool:
     False if there is none, or it has the page already.  The pages of programs that were
     loaded at their own addresses are theirs to fault in, like any other.
     """
-    page = address & -abi.PAGE_SIZE
+    page = address & -PAGE_SIZE
     if page in sigma0.pages or page in sigma0.ku_pages or page not in kernel.machine.frames:
         return False
     kernel.cost += kernel.costs.mapping
@@ -109,31 +111,31 @@ def link(node: Mapping, parent: Mapping) -> None:
 
 def _map_page(
     kernel: Kernel, node: Mapping, target: Task, to: int, *, rights: int, grant: bool
-) -> Outcome:
+) -> int:
     given = node.rights & rights
     old = target.pages.get(to)
     if old is not None:
         if old.parent is node and not grant:
             _set_rights(kernel, old, old.rights | given)
-            return Outcome.MAPPED
+            return MAPPED
         _remove(kernel, old)
         if node.task.pages.get(node.address) is not node:
             # Mapped onto its own origin, it went with it (as in Fiasco, `map_util.cpp`).
-            return Outcome.NOTHING
+            return NOTHING
     quota = target.quota
     if not quota.has(MAPPING_BYTES) or not kernel.machine.map(
         target.number, to, node.frame, given
     ):
-        return Outcome.FULL
+        return FULL
     quota.take(MAPPING_BYTES)
     if grant:
         _move(kernel, node, target, to)
         _lower(kernel, node, given)
-        return Outcome.MAPPED
+        return MAPPED
     made = Mapping(target, to, node.frame, given)
     target.pages[to] = made
     link(made, node)
-    return Outcome.MAPPED
+    return MAPPED
 
 
 def _move(kernel: Kernel, node: Mapping, target: Task, to: int) -> None:
@@ -183,19 +185,20 @@ def _remove(kernel: Kernel, node: Mapping) -> None:
 
 def _revoke(kernel: Kernel, node: Mapping, rights: int) -> int:
     """Take rights away, and without R the page itself; give its accessed flags."""
-    number = node.task.number
+    task = node.task
+    address = node.address
     machine = kernel.machine
-    flags = machine.accessed(number, node.address)
+    flags: int = machine.accessed(task.number, address)
     kernel.cost += kernel.costs.mapping
-    if not rights & Page.R:
+    if not rights & _READ:
         if flags:
-            machine.set_accessed(number, node.address, 0)
+            machine.set_accessed(task.number, address, 0)
         if node.rights & rights:
             _set_rights(kernel, node, node.rights & ~rights)
         return flags
-    machine.unmap(number, node.address)
-    del node.task.pages[node.address]
-    node.task.quota.give_back(MAPPING_BYTES)
+    machine.unmap(task.number, address)
+    del task.pages[address]
+    task.quota.give_back(MAPPING_BYTES)
     _unlink(node)
     return flags
 
@@ -222,19 +225,21 @@ def _fabricate_all(kernel: Kernel, sigma0: Task, area: Area) -> None:
     # Whatever sigma0 sends it has; no more than there is of RAM.
     frames = kernel.machine.frames
     first = max(area.first << PAGE_SHIFT, frames.start)
-    for page in range(first, min(area.end << PAGE_SHIFT, frames.stop), 1 << PAGE_SHIFT):
+    stop = min(area.first + area.size, frames.stop >> PAGE_SHIFT)
+    for page in range(first, stop << PAGE_SHIFT, PAGE_SIZE):
         fabricate(kernel, sigma0, page)
 
 
 def _pages_in(kernel: Kernel, task: Task, area: Area) -> list[int]:
     # As a list, and by whichever is shorter: the caller changes the pages.
     pages = task.pages
-    kernel.cost += min(1 << area.order, len(pages))
-    if 1 << area.order <= len(pages):
+    first, size = area.first, area.size
+    kernel.cost += min(size, len(pages))
+    if size <= len(pages):
         return [
             page << PAGE_SHIFT
-            for page in range(area.first, area.end)
+            for page in range(first, first + size)
             if page << PAGE_SHIFT in pages
         ]
-    first, end = area.first << PAGE_SHIFT, area.end << PAGE_SHIFT
-    return sorted(page for page in pages if first <= page < end)
+    end = first + size
+    return sorted([page for page in pages if first <= page >> PAGE_SHIFT < end])

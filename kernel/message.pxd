@@ -11,6 +11,7 @@ cdef class Utcb:
     cdef unsigned int[::1] narrow
 
     cpdef unsigned long long load(self, Py_ssize_t index)
+    cpdef store(self, Py_ssize_t index, unsigned long long value)
     cpdef read(self, Py_ssize_t count)
 
     @cython.locals(size=Py_ssize_t, k=Py_ssize_t)

@@ -36,7 +36,10 @@ class Utcb:
 
     def store(self, index: int, value: int) -> None:
         """Write word `index`; `value` must fit a word."""
-        self.words[index] = value
+        if self.word == 8:
+            self.wide[index] = value
+        else:
+            self.narrow[index] = value
 
     def load_words(self, count: int, first: int = 0) -> tuple[int, ...]:
         """Read `count` words from word `first` on."""

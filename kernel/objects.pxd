@@ -2,12 +2,20 @@
 # 2**62, words are unsigned: see timeout.LATEST.
 
 from kernel.message cimport Utcb
+from kernel.quota cimport Quota
+
+
+cdef class Mapping:
+    cdef public Task task
+    cdef public unsigned long long address, frame
+    cdef public int rights
+    cdef public Mapping parent, child, previous, next
 
 
 cdef class Task:
     cdef public int number
     cdef public dict caps, pages, ku_pages, reply_slots
-    cdef public object quota
+    cdef public Quota quota
     cdef public list reply_pages
     cdef public unsigned long long utcb_area
     cdef public int utcbs

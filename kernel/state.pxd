@@ -9,7 +9,7 @@ cdef class Kernel:
     cdef public Recorder recorder
     cdef public Costs costs
     cdef public long long cost
-    cdef public unsigned long long kobject_label, thread_label
+    cdef public unsigned long long mask, kobject_label, thread_label
     cdef public int number, running, space, faults
     cdef public object logged, frame, clock_told, input, names
     cdef public bint clock_due

@@ -76,6 +76,7 @@ class Kernel:
         "log",
         "logged",
         "machine",
+        "mask",
         "names",
         "number",
         "objects",
@@ -107,6 +108,7 @@ class Kernel:
         self.recorder = recorder
         self.probe = probe
         self.costs = costs or Costs()
+        self.mask = arch.mask  # all bits of a machine word
         # The labels of two protocols as they stand in a tag, compared in every IPC.
         self.kobject_label = abi.Protocol.KOBJECT & arch.mask >> abi.TAG_LABEL_SHIFT
         self.thread_label = abi.Protocol.THREAD & arch.mask >> abi.TAG_LABEL_SHIFT

@@ -42,7 +42,7 @@ def add_ku_mem(kernel: Kernel, task: Task, fpage: Flexpage) -> Errno:
 
 def ku_mem_word(fpage: Flexpage) -> int:
     """Give the flexpage of kernel-user memory that came of asking for `fpage`."""
-    return encode(fpage._replace(rights=int(abi.Page.R | abi.Page.W)))
+    return encode(fpage.with_rights(int(abi.Page.R | abi.Page.W)))
 
 
 def _map(kernel: Kernel, task: Task, request: Request) -> Answer:

@@ -10,6 +10,8 @@ from kernel.abi import (
     CAP_REPLY_BIT,
     CAP_SHIFT,
     CAP_SPECIAL,
+    ITEM_FPAGE,
+    ITEM_LABEL,
     OP_OPEN_WAIT,
     OP_RECV,
     OP_REPLY,
@@ -54,6 +56,9 @@ from lab.checker.shadow import Shadow
 from lab.checker.stream import Access, Call, Chain, Where, common
 
 _IN_PAGE_FAULT, _IN_EXCEPTION = 1, 2
+_ITEM_RESULT = 6  # bits of an item's first word that say what became of it
+_SAYS_WHAT = (ITEM_LABEL, ITEM_FPAGE)
+_BELOW_ALL = 1 << 30  # a depth
 # The words that the kernel saves around its calls for a thread (ABI 5.1, 5.2).
 _SAVED = (BDR, BR, BR + 1, MR, MR + 1)
 
@@ -239,7 +244,7 @@ class Checker:
         turn = receiver.call
         if receiver.fault or turn is None:
             # The pager's answer belongs to a call that is not the thread's own.
-            receiver.deliver(0, event.payload, self._virtual(receiver, event))
+            self._deliver(receiver, self._virtual(receiver, event), event.payload)
             return
         receiver.call = None
         turn.received = True
@@ -277,11 +282,18 @@ class Checker:
         start = event.first * word
         data = b"".join(value.to_bytes(word, "little") for value in event.results)
         data = data[: max(receiver.limit - start, 0)]
+        # The second word of an item is written only if it says what was not mapped (ABI 4.9).
+        written = [
+            k
+            for k, value in enumerate(event.results)
+            if k % 2 == 0 or event.results[k - 1] & _ITEM_RESULT in _SAYS_WHAT
+        ]
         top = receiver.turns[-1] if receiver.turns else None
         owner = top if top is not None and top.position == event.position else None
         if owner is not None and len(owner.payload) == start:
             owner.payload += data
-        receiver.deliver(start, data, owner)
+        for k in written:
+            receiver.deliver(start + k * word, data[k * word : (k + 1) * word], owner)
 
     def _deliver(self, shadow: Shadow, turn: Turn, data: bytes) -> None:
         setup.note_delivery(shadow, turn, len(data))
@@ -291,7 +303,8 @@ class Checker:
         where = Where(event.receiver_ip)
         call = Call(event.position, event.cycle, event.receiver, 0, 0, where, 0)
         self._number += 1
-        turn = Turn(self._number, call, 0, ())
+        # The frame of a fault is below all others.
+        turn = Turn(self._number, call, _BELOW_ALL, ())
         turn.received = True
         turn.incoming = self._message()
         turn.sender, turn.via, turn.tag = event.sender, event.via, event.tag

@@ -26,7 +26,7 @@ def map_page(
     *,
     rights: int = RWX,
     grant: bool = False,
-) -> Outcome:
+) -> int:
     where = Placement(Area(at // PAGE, 0), to // PAGE)
     return map_pages(desk.kernel, source, target, where, rights=rights, grant=grant)
 
