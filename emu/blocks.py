@@ -159,7 +159,7 @@ class BlockTable:
     inside a block in `tails`, by (address, end of the block).
     """
 
-    __slots__ = ("_blocks", "_decoder", "_fetch", "covers", "simple", "tails")
+    __slots__ = ("_blocks", "_decoder", "_fetch", "breaks", "covers", "simple", "tails")
 
     def __init__(
         self, decoder: Decoder, fetch: Callable[[int, int], bytes], maps: Maps
@@ -167,6 +167,7 @@ class BlockTable:
         self._decoder = decoder
         self._fetch = fetch
         self._blocks: dict[int, Block | None] = {}
+        self.breaks: frozenset[int] = frozenset()  # blocks with one of these are walked
         self.simple, self.covers, self.tails = maps
 
     def forget(self) -> None:
@@ -198,7 +199,7 @@ class BlockTable:
             return False
         self.simple.pop(address, None)
         self.covers.pop(address, None)
-        if block.end is End.SPECIAL:
+        if block.end is End.SPECIAL or self._breaks(block):
             self.covers[address] = Cover(
                 size, False, (block,), 0, 0, 0, NOWHERE, block, repeats=False
             )
@@ -214,16 +215,20 @@ class BlockTable:
         """Enter a translation that begins inside a block."""
         self.tails[address, inside.stop] = self._cover(address, size, inside, fresh=False)
 
+    def _breaks(self, block: Block) -> bool:
+        breaks = self.breaks
+        return bool(breaks) and any(block.start + at in breaks for at in block.offsets)
+
     def _cover(self, address: int, size: int, block: Block, *, fresh: bool) -> Cover:
         finish = address + size
         charged = [block] if fresh else []
         margin = 0 if fresh else NOWHERE
         ticks = block.ticks if fresh else 0
-        fits = True
+        fits = not self._breaks(block)
         # Only a block that ends at a page end has its successor in the same translation.
         while block.end is End.PAGE and finish > block.stop:
             following = self.block(block.stop)
-            if following is None or following.end is End.SPECIAL:
+            if following is None or following.end is End.SPECIAL or self._breaks(following):
                 fits = False
                 break
             margin = ticks

@@ -8,6 +8,7 @@ Rule 3: a program can do nothing to the host; all it gets is a trap.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from emu.blocks import Decoder
 from emu.calls import Frame
@@ -189,7 +190,8 @@ class Machine:
         """Run `context` like `run`, but stop where `instructions` reaches `position`.
 
         Give STEPPED there, before the instruction that comes next, or the trap that came
-        first.  Nothing happens to the context if the position is reached already.
+        first.  Nothing happens to the context if the position is reached already.  STEPPED
+        also comes at a break that counts: see `set_breaks`.
         """
         self._runner.stop_at(position)
         self._stepper.until = position
@@ -198,6 +200,8 @@ class Machine:
                 trap = Machine.run(self, context, deadline)
                 # What comes next would go beyond: go there one by one.
                 while trap == STEPPED and self._clock.instructions < position:
+                    if self._stepper.is_break(context):
+                        return STEPPED
                     trap = self.step(context, deadline)
                     if context.held is None:
                         break
@@ -207,6 +211,25 @@ class Machine:
             self._runner.stop_at(ENDLESS)
             self._stepper.until = ENDLESS
         return STEPPED
+
+    def set_breaks(self, space: int, addresses: frozenset[int]) -> None:
+        """Let runs of a space's contexts stop with STEPPED before these instructions.
+
+        Nothing in memory changes.  What lies in one block with a break is executed
+        instruction by instruction; a break where a run begins counts as well.
+        """
+        table = self._spaces.get(space).blocks
+        if addresses != table.breaks:
+            table.breaks = addresses
+            table.forget()
+
+    def pass_breaks(self, position: int) -> None:
+        """Let no break count where `instructions` is `position`: the run stands at it."""
+        self._stepper.passed = position
+
+    def is_break(self, context: Context) -> bool:
+        """Tell whether a context stands at a break that counts."""
+        return self._stepper.is_break(context)
 
     def _give_back(self, context: Context) -> None:
         cpu = context.cpu
@@ -415,6 +438,10 @@ class Machine:
         """Read virtual memory whatever its rights; NotMappedError says where it ends."""
         return self._spaces.read(self._spaces.get(space), address, size)
 
+    def fetch(self, space: int, address: int, size: int) -> bytes:
+        """Read what a program can execute, the call page too; shorter where that ends."""
+        return self._spaces.fetch(self._spaces.get(space), address, size)
+
     def write(self, space: int, address: int, data: bytes) -> None:
         """Write virtual memory whatever its rights; all of it or, on an error, nothing."""
         for frame in self._spaces.write(self._spaces.get(space), address, data):
@@ -550,14 +577,14 @@ class Machine:
             )
         )
 
-    @staticmethod
-    def thaw(config: MachineConfig, data: bytes) -> "Machine":
+    @classmethod
+    def thaw(cls, config: MachineConfig, data: bytes) -> Self:
         """Make a machine of what `freeze` gave; its spaces are there, but empty."""
         checkpoint = decode(data)
         if (checkpoint.arch, checkpoint.ram) != (config.arch, config.ram):
             had = f"{checkpoint.arch} with {checkpoint.ram:#x} bytes of RAM"
             raise BadCheckpointError(f"frozen on {had}")
-        machine = Machine(config)
+        machine = cls(config)
         try:
             machine._fill(checkpoint)
         except UsageError as error:

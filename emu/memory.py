@@ -19,7 +19,9 @@ RAM_LIMIT = SHARED_BASE
 
 _ZERO_PAGE = bytes(PAGE)
 _CHUNK = 64 * PAGE
+_CHUNK_PAGES = _CHUNK // PAGE
 _ZERO_CHUNK = bytes(_CHUNK)
+_PRESENT = 0x40  # and more, in an entry's top byte: in memory (bit 63) or swapped out (62)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +36,11 @@ class Window:
     def non_zero_pages(self) -> list[tuple[int, bytes]]:
         """List the pages that hold anything, by physical address, with their bytes."""
         pages: list[tuple[int, bytes]] = []
+        held_by = _tops_of_pages(self.host_address, self.size)
         for chunk in range(0, self.size, _CHUNK):
+            first = chunk // PAGE
+            if held_by and max(held_by[first : first + _CHUNK_PAGES]) < _PRESENT:
+                continue
             held = self.memory[chunk : chunk + _CHUNK]
             if held == _ZERO_CHUNK[: len(held)]:
                 continue
@@ -92,6 +98,23 @@ class Memory:
         """Write bytes at a physical address."""
         memory, offset = self.locate(address, len(data))
         memory[offset : offset + len(data)] = data
+
+
+def _tops_of_pages(address: int, size: int) -> bytes | None:
+    """Give the top byte of each page's entry in the host's page map; None if it has none.
+
+    A page that is neither in memory nor swapped out was never written (Linux,
+    Documentation/admin-guide/mm/pagemap.rst).  Looking at every page instead takes 30 ms.
+    """
+    if mmap.PAGESIZE != PAGE:
+        return None
+    try:
+        with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
+            pagemap.seek(address // PAGE * 8)
+            entries = pagemap.read(size // PAGE * 8)
+    except OSError:
+        return None
+    return entries[7::8] if len(entries) == size // PAGE * 8 else None
 
 
 def _window(base: int, size: int) -> Window:

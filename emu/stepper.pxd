@@ -26,7 +26,7 @@ cdef class Stepper:
     cdef bint _amd64
     cdef unsigned long long _mask
     cdef public Recorder recorder
-    cdef public long long until
+    cdef public long long until, passed
 
     @cython.locals(cpu=Cpu)
     cpdef int called(self, Context context) except -1
@@ -36,6 +36,7 @@ cdef class Stepper:
     cpdef settle(self, Context context)
     @cython.locals(stop=Stop)
     cpdef bint learn(self, Context context) except -1
+    cpdef bint is_break(self, Context context) except -1
     cpdef walk(self, Context context, long long limit)
     @cython.locals(
         cpu=Cpu,

@@ -74,6 +74,7 @@ class Stepper:
         "_mask",
         "_runner",
         "_spaces",
+        "passed",
         "recorder",
         "until",
     )
@@ -87,6 +88,7 @@ class Stepper:
         self._mask = (1 << 64) - 1 if is_amd64 else (1 << 32) - 1
         self.recorder: Recorder | None = None
         self.until = ENDLESS  # `walk` stops at this position
+        self.passed = -1  # no break counts at this one
 
     def called(self, context: Context) -> int:
         """Finish a system call: the hot end of every IPC."""
@@ -145,12 +147,21 @@ class Stepper:
     def walk(self, context: Context, limit: int) -> int | None:
         """Step to the end of the block; None if that is reached without a trap."""
         while self._clock.instructions < self.until:
+            if self.is_break(context):
+                return STEPPED
             trap = self.step(context, limit)
             if trap != STEPPED:
                 return trap
             if context.held is None:
                 return None
         return STEPPED
+
+    def is_break(self, context: Context) -> bool:
+        """Tell whether a context stands at a break that counts."""
+        breaks = context.blocks.breaks
+        if not breaks or self._clock.instructions == self.passed:
+            return False
+        return context.cpu.words[IP] in breaks
 
     def raised(self, context: Context, limit: int) -> int | None:
         """Account for an exception while running; None if the run can go on."""

@@ -17,7 +17,7 @@ from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
 from emu.blocks import NOWHERE
-from emu.engine import IP, SP, Cpu, Engine, Functions, Marks, Runner
+from emu.engine import FLAGS, IP, SP, Cpu, Engine, Functions, Marks, Runner
 from emu.errors import BadCheckpointError, EngineError, NoSuchRegisterError
 from emu.memory import PAGE, Memory, Window
 from emu.paging import NO_EXECUTE, PRESENT, USER, WRITABLE, PageTables
@@ -85,6 +85,9 @@ _THREAD_SELECTOR = 0x43  # ia32: what fs and gs hold
 _SELECTOR_BEFORE_BASE = 8  # a segment is selector, padding, base, limit, flags
 _AMD64_OWN, _IA32_OWN = 11, 9  # where a thread's own descriptors begin in its table
 _ACCESSED = 1 << 40
+_ARITHMETIC = 0x8D5  # flags that arithmetic sets
+_DIRECTION = 0x400
+_AS_FLAGS = 1  # CC_OP_EFLAGS
 _LOADABLE = {  # the segment registers that a program may load
     "ds": x86.UC_X86_REG_DS,
     "es": x86.UC_X86_REG_ES,
@@ -267,6 +270,7 @@ class UnicornEngine:
             blob = host.state(layout.size)
         else:
             blob = bytes(cpu.blob)
+        blob = _with_plain_flags(blob)
         parts: list[bytes] = []
         for at in range(0, layout.frozen_size, 8):
             if blob[at : at + 8] != layout.initial[at : at + 8] and at not in layout.volatile:
@@ -611,6 +615,20 @@ def _layout(is_amd64: bool) -> _Layout:
     return _Calibration(memory, tables, runner).layout()
 
 
+def _with_plain_flags(blob: bytes) -> bytes:
+    """Give a CPU state whose flags are in one form only.
+
+    Unicorn also has the operands that they can be computed from, in more than one way.
+    Whenever it starts, it makes of the flags register what is made here (cpu_exec_enter
+    in its target/i386): no result, the flags as the first operand, and a direction of 1 or
+    -1 beside the number of the operation, which means that these are the flags.
+    """
+    flags = int.from_bytes(blob[FLAGS * 8 : FLAGS * 8 + 8], "little")
+    direction = -1 if flags & _DIRECTION else 1
+    plain = struct.pack("<3QIi", 0, flags & _ARITHMETIC, 0, _AS_FLAGS, direction)
+    return blob[: FLAGS * 8 + 8] + plain + blob[FLAGS * 8 + 8 + len(plain) :]
+
+
 class _Calibration:
     """An instance brought to user level, to find by experiment where it keeps things."""
 
@@ -651,6 +669,8 @@ class _Calibration:
         if len(pending) != 1 or len(errors) != 1 or vector != PAGE_VECTOR:
             raise EngineError(f"faults leave their marks at {pending} and {errors}")
         frozen_size = dr6 & ~7
+        if _with_plain_flags(self._initial) != self._initial:
+            raise EngineError("the flags are not laid out as expected")
         if gs_base - fs_base != 24 or not errors[0] < frozen_size <= self._size:
             raise EngineError("the CPU state is not laid out as expected")
         return _Layout(
@@ -661,7 +681,10 @@ class _Calibration:
             gdt_base=gdt_base,
             marks=Marks(pending[0], errors[0], cr2, dr6),
             frozen_size=frozen_size,
-            volatile=frozenset(at & ~7 for at in (cr2, dr6, cr3, pending[0], errors[0])),
+            # Behind the error code lies where a software interrupt went on.
+            volatile=frozenset(
+                at & ~7 for at in (cr2, dr6, cr3, pending[0], errors[0], errors[0] + 8)
+            ),
         )
 
     def _measure(self) -> int:

@@ -280,6 +280,86 @@ def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
     sys.exit(_exit_code(done))
 
 
+@commands.command()
+@click.argument("scenario")
+@_arch
+@_cycles
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any that is free.")
+@click.option("--listen", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--task", help="Show only this task, to a gdb without multiprocess.")
+@click.option("--once", is_flag=True, help="End when the first client leaves.")
+def gdb(
+    scenario: str,
+    arch: str | None,
+    cycles: int | None,
+    port: int,
+    listen: str,
+    task: str | None,
+    once: bool,
+) -> None:
+    """Let gdb look at SCENARIO, forwards and backwards; it stops before the first instruction.
+
+    Anybody who can reach the port can look at the run: it is open to this machine only,
+    unless --listen says otherwise.
+    """
+    from guest.scenario import load_scenario
+    from kernel.errors import UsageError
+    from lab.gdb.server import serve_scenario
+
+    def tell(host: str, port: int) -> None:
+        click.echo(f"gdb -ex 'target remote {host}:{port}'")
+
+    loaded = load_scenario(scenario, arch=arch)
+    try:
+        serve_scenario(
+            loaded, host=listen, port=port, cycles=cycles, task=task, once=once, tell=tell
+        )
+    except UsageError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@commands.command()
+@click.argument("scenario")
+@click.argument("thread")
+@click.argument("what")
+@click.option("--at", "mark", default="end", show_default=True, help="A mark in the run.")
+@_arch
+@_cycles
+@_json
+def why(
+    scenario: str,
+    thread: str,
+    what: str,
+    mark: str,
+    arch: str | None,
+    cycles: int | None,
+    as_json: bool,
+) -> None:
+    """Tell where a value in SCENARIO comes from: WHAT a THREAD has, back to its origins.
+
+    WHAT is a message register such as mr[1], br[0], a CPU register, or *ADDRESS:SIZE.  A mark
+    is a POSITION, cycle:N, event:N or end.
+    """
+    from guest.scenario import load_scenario
+    from kernel.errors import UsageError
+    from lab.replay.marks import seek_mark
+    from lab.replay.timeline import Timeline
+    from lab.replay.why import explain, render_why, why_as_json
+
+    timeline = Timeline(load_scenario(scenario, arch=arch), cycles=cycles)
+    try:
+        seek_mark(timeline, mark)
+        answer = explain(timeline, timeline.find_thread(thread), what)
+    except UsageError as error:
+        raise click.UsageError(str(error)) from error
+    finally:
+        timeline.close()
+    if as_json:
+        _print_json(why_as_json(answer))
+    else:
+        click.echo("\n".join(render_why(answer)))
+
+
 @commands.command("list")
 @click.option("--corpus", is_flag=True, help="List the corpus of known misuse instead.")
 @_json

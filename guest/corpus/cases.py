@@ -149,12 +149,10 @@ def _scenario(table: Table, case: str, folder: Path) -> list[Variant]:
             scenario=name,
             variant=variant,
             path=path,
-            findings=tuple(
-                by_language[language] for by_language in findings if language in by_language
-            ),
+            findings=tuple(found[variant] for found in findings if variant in found),
             undecidable=undecidable,
         )
-        for language, variant, path in _forms(table, name, languages, folder)
+        for variant, path in _forms(table, name, languages, folder)
     ]
 
 
@@ -169,21 +167,21 @@ def _languages(table: Table) -> tuple[str, ...]:
 
 def _forms(
     table: Table, name: str, languages: tuple[str, ...], folder: Path
-) -> list[tuple[str, str, Path]]:
-    """Give language, variant and file of each form of a scenario, assembly first."""
-    forms = [(ASSEMBLY, ASSEMBLY, folder / f"{name}.toml")]
+) -> list[tuple[str, Path]]:
+    """Give variant and file of each form of a scenario, assembly first."""
+    forms = [(ASSEMBLY, folder / f"{name}.toml")]
     for language in languages:
         for level in LEVELS:
             variant = f"{language}-{level}"
-            forms.append((language, variant, folder / f"{name}-{variant}.toml"))
-    for _, _, path in forms:
+            forms.append((variant, folder / f"{name}-{variant}.toml"))
+    for _, path in forms:
         if not path.is_file():
             raise table.error("name", f"there is no scenario {path}")
     return forms
 
 
 def _finding(table: Table, languages: tuple[str, ...]) -> dict[str, ExpectedFinding]:
-    """Take a finding apart: what it is in each of the languages that it is for."""
+    """Take a finding apart: what it is in each of the variants that it is for."""
     rule = _matching(table, "rule", _RULE, "the name of a rule")
     verdict = _matching(table, "verdict", _RULE, "a verdict")
     thread = table.string("thread")
@@ -194,12 +192,14 @@ def _finding(table: Table, languages: tuple[str, ...]) -> dict[str, ExpectedFind
     optional = _flag(table, "optional")
     only = table.strings("only")
     table.finish()
+    variants = {ASSEMBLY: ASSEMBLY}  # with the language of each
+    variants |= {f"{language}-{level}": language for language in languages for level in LEVELS}
     known = (ASSEMBLY, *languages)
-    for language in only:
-        if language not in known:
-            raise table.error("only", f"{quote(language)}: expected of {', '.join(known)}")
+    for form in only:
+        if form not in known and form not in variants:
+            raise table.error("only", f"{quote(form)}: expected of {', '.join(known)}")
     return {
-        language: ExpectedFinding(
+        variant: ExpectedFinding(
             rule,
             thread,
             verdict,
@@ -208,7 +208,8 @@ def _finding(table: Table, languages: tuple[str, ...]) -> dict[str, ExpectedFind
             also,
             optional,
         )
-        for language in only or known
+        for variant, language in variants.items()
+        if not only or variant in only or language in only
     }
 
 
@@ -222,7 +223,7 @@ def _twin(table: Table, folder: Path) -> Twin:
         against,
         tuple(
             Variant(folder.name, name, variant, path, (), undecidable=False)
-            for _, variant, path in _forms(table, name, languages, folder)
+            for variant, path in _forms(table, name, languages, folder)
         ),
     )
 

@@ -58,9 +58,9 @@ from lab.checker.stream import Access, Call, Chain, Where, common
 _IN_PAGE_FAULT, _IN_EXCEPTION = 1, 2
 _ITEM_RESULT = 6  # bits of an item's first word that say what became of it
 _SAYS_WHAT = (ITEM_LABEL, ITEM_FPAGE)
-_BELOW_ALL = 1 << 30  # a depth
 # The words that the kernel saves around its calls for a thread (ABI 5.1, 5.2).
 _SAVED = (BDR, BR, BR + 1, MR, MR + 1)
+_BELOW_ALL = 1 << 30  # deeper than any stack
 
 
 class Checker:
@@ -293,17 +293,20 @@ class Checker:
         if owner is not None and len(owner.payload) == start:
             owner.payload += data
         for k in written:
-            receiver.deliver(start + k * word, data[k * word : (k + 1) * word], owner)
+            at = start + k * word
+            part = data[k * word : (k + 1) * word]
+            setup.note_delivery(receiver, at, len(part))
+            receiver.deliver(at, part, owner)
 
     def _deliver(self, shadow: Shadow, turn: Turn, data: bytes) -> None:
-        setup.note_delivery(shadow, turn, len(data))
+        setup.note_delivery(shadow, 0, len(data))
         shadow.deliver(0, data, turn)
 
     def _virtual(self, shadow: Shadow, event: Transfer) -> Turn:
         where = Where(event.receiver_ip)
         call = Call(event.position, event.cycle, event.receiver, 0, 0, where, 0)
         self._number += 1
-        # The frame of a fault is below all others.
+        # A fault is a frame below whatever the thread was in.
         turn = Turn(self._number, call, _BELOW_ALL, ())
         turn.received = True
         turn.incoming = self._message()

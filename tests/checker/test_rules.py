@@ -242,6 +242,26 @@ def test_a_late_reply_with_the_words_of_another_message() -> None:
     assert s.found() == [("setup-clobbered", 1, "wrong")]
 
 
+def test_setup_clobbered_by_a_pager_that_answers_with_more_than_the_kernel_gives_back() -> None:
+    s = Story()
+    with s.frame("ask"):
+        for word in range(3):
+            s.store(word, word + 1)
+        s.page_fault(answer=(9, 9, 9))
+        s.call(words=3)
+    assert s.found() == [("setup-clobbered", 2, "wrong")]
+
+
+def test_what_the_kernel_gives_back_after_a_page_fault_is_not_lost() -> None:
+    s = Story()
+    with s.frame("ask"):
+        for word in range(3):
+            s.store(word, word + 1)
+        s.page_fault(answer=(9, 9))
+        s.call(words=3)
+    assert s.found() == []
+
+
 # -- leaked-word -------------------------------------------------------------------------
 
 

@@ -66,6 +66,16 @@ def test_findings_are_those_of_each_language(folder: Path) -> None:
     }
 
 
+def test_a_finding_can_be_of_one_level_only(folder: Path) -> None:
+    file = folder / "corpus.toml"
+    file.write_text(CASE + SCENARIO.replace('["asm"]', '["asm", "c-O2"]'))
+
+    (case,) = load_corpus(file).cases
+
+    found = {v.variant for v in case.variants if "b" in {f.thread for f in v.findings}}
+    assert found == {"asm", "c-O2"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

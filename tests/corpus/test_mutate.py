@@ -5,45 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from bench.detection.mutants import ORIGINALS, Bench, Standing
 from guest.assemble import assemble
 from guest.corpus.mutate import REPLY_WORDS, Change, Content, Mutant, mutants, partner
 from guest.corpus.narrow import narrow
 from guest.corpus.variants import CORPUS
 from kernel.abi import ARCHES
-from tests.corpus.judge import Bench, Standing
 
 DOUBLE_42 = (7, 42)  # what common/client.s sends
-# Scenario, server and request.
-SERVERS = {
-    "nested_call": ("01_nested_call/fixed", "fixed", DOUBLE_42),
-    "malloc": ("04_malloc/fixed", "fixed", DOUBLE_42),
-    "missing_restore": ("15_missing_restore/fixed", "fixed", DOUBLE_42),
-    "wrong_offset": ("17_wrong_offset/fixed", "fixed", (1, 2, 30, 12)),
-    "restore_63_reply_1": ("innocent/restore_63_reply_1", "restore_63_reply_1", DOUBLE_42),
-    "bulk_copy_out": ("innocent/bulk_copy_out", "bulk_copy_out", DOUBLE_42),
-    "saving_callee": ("innocent/saving_callee", "saving_callee", DOUBLE_42),
-    "sse_copies": ("innocent/sse_copies", "sse_copies", DOUBLE_42),
-    "returned_pointer": ("innocent/returned_pointer", "returned_pointer", DOUBLE_42),
-}
+SERVERS = {original.name: original for original in ORIGINALS}
 W, U, E, N = Standing.WRONG, Standing.UNSEEN, Standing.EQUAL, Standing.EQUIVALENT
 
 
-def source_of(name: str) -> str:
-    scenario, program, _ = SERVERS[name]
-    return (CORPUS / scenario).parent.joinpath("amd64", f"{program}.s").read_text()
-
-
-def mutants_of(name: str) -> list[Mutant]:
-    return list(mutants(source_of(name)))
-
-
 def bench_for(name: str, folder: Path, arch: str) -> Bench:
-    scenario, _, request = SERVERS[name]
-    return Bench(CORPUS / f"{scenario}.toml", request, folder, arch)
+    original = SERVERS[name]
+    return Bench(original.scenario, original.request, folder, arch)
 
 
 def test_the_mutants_are_these() -> None:
-    found = {name: Counter(m.change for m in mutants_of(name)) for name in SERVERS}
+    found = {name: Counter(m.change for m in SERVERS[name].mutants()) for name in SERVERS}
 
     moved, save, restore = Change.READ_MOVED, Change.SAVE_REMOVED, Change.RESTORE_REMOVED
     assert found == {
@@ -61,8 +41,8 @@ def test_the_mutants_are_these() -> None:
 
 def test_a_mutant_differs_from_its_original_in_one_place() -> None:
     for name in SERVERS:
-        original = source_of(name).splitlines()
-        for mutant in mutants_of(name):
+        original = SERVERS[name].source().splitlines()
+        for mutant in SERVERS[name].mutants():
             changed = mutant.source.splitlines()
             assert changed[: mutant.line - 1] == original[: mutant.line - 1]
             assert changed[mutant.line - 1] != original[mutant.line - 1]
@@ -92,7 +72,7 @@ def test_a_read_does_not_move_behind_a_request_of_the_server_itself() -> None:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_every_mutant_and_every_partner_assembles(tmp_path: Path, arch: str) -> None:
-    texts = [mutant.source for name in SERVERS for mutant in mutants_of(name)]
+    texts = [mutant.source for name in SERVERS for mutant in SERVERS[name].mutants()]
     texts += [partner(w, c, DOUBLE_42) for w in REPLY_WORDS for c in Content]
     for number, text in enumerate(texts):
         path = tmp_path / f"{number}.s"
@@ -104,10 +84,12 @@ def test_every_mutant_and_every_partner_assembles(tmp_path: Path, arch: str) -> 
 def test_a_moved_read_is_wrong_or_right_by_luck_as_partners_answer(
     tmp_path: Path, arch: str
 ) -> None:
-    (moved,) = mutants_of("nested_call")
+    (moved,) = SERVERS["nested_call"].mutants()
 
     # mr[1] of the request is 42; the nested request puts 3 there, and longer answers more.
-    assert bench_for("nested_call", tmp_path, arch).judge(source_of("nested_call"), moved) == {
+    assert bench_for("nested_call", tmp_path, arch).judge(
+        SERVERS["nested_call"].source(), moved
+    ) == {
         (1, Content.OTHER): W,
         (1, Content.SAME): W,
         (3, Content.OTHER): W,
@@ -120,8 +102,8 @@ def test_a_moved_read_is_wrong_or_right_by_luck_as_partners_answer(
 @pytest.mark.parametrize("name", SERVERS)
 def test_execution_finds_the_guilty_among_the_mutants(tmp_path: Path, name: str) -> None:
     bench = bench_for(name, tmp_path, "amd64")
-    original = source_of(name)
-    guilty = [W in bench.judge(original, mutant).values() for mutant in mutants_of(name)]
+    original = SERVERS[name].source()
+    guilty = [W in bench.judge(original, mutant).values() for mutant in SERVERS[name].mutants()]
 
     # Words that nobody reads afterwards may be lost.
     harmless = {
@@ -133,7 +115,7 @@ def test_execution_finds_the_guilty_among_the_mutants(tmp_path: Path, name: str)
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_an_original_is_not_judged_wrong(tmp_path: Path, arch: str) -> None:
-    source = source_of("malloc")
+    source = SERVERS["malloc"].source()
     same = Mutant(source, Change.READ_MOVED, 1, 1)
 
     standings = bench_for("malloc", tmp_path, arch).judge(source, same)

@@ -4,7 +4,7 @@ The frame that called in between did not know: who does a call itself, or passes
 came with it, has decided so.
 """
 
-from kernel.abi import CAP_REPLY_BIT, CAP_SHIFT, CAP_SPECIAL, OP_REPLY
+from kernel.abi import CAP_REPLY_BIT, CAP_SHIFT, CAP_SPECIAL, OP_REPLY, TAG_WORDS
 from kernel.utcb import BDR, ERROR
 from lab.checker.candidate import Candidate, Candidates
 from lab.checker.finding import Rule
@@ -53,11 +53,11 @@ def note_stored(shadow: Shadow, store: Store) -> None:
                 del lost[at]
 
 
-def note_delivery(shadow: Shadow, turn: Turn, size: int) -> None:
-    """Look at what the kernel is about to overwrite."""
+def note_delivery(shadow: Shadow, start: int, size: int) -> None:
+    """Look at what the kernel is about to overwrite: words, or what came of items."""
     if not shadow.pending:
         return
-    for at in range(size):
+    for at in range(start, min(start + size, shadow.limit)):
         writer = shadow.writers[at]
         if isinstance(writer, Store) and isinstance(writer.returns, Store):
             writer = writer.returns
@@ -71,6 +71,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
     if not lost:
         return
     end = min(turn.words * shadow.word, shadow.limit)
+    items = (turn.call.tag & TAG_WORDS) * shadow.word
     where = turn.call.where
     writers = shadow.writers
     sources = set(writers[:end])
@@ -85,8 +86,10 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
             continue
         is_late = _is_late(shadow, turn, store, clobber)
         if not is_late:
-            if not _is_for(store, turn) or sources == {clobber}:
-                continue  # or it passes on what came
+            if not _is_for(store, turn):
+                continue
+            if sources == {clobber} and at < items:
+                continue  # it passes on what came; what came of an item is none itself
             if clobber.is_open:
                 # Nobody has used what that brought, and a function called has asked for it.
                 if clobber.call.where.depth <= depth:

@@ -7,18 +7,20 @@ that had no effect (UNSEEN), or not at all (EQUIVALENT).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from guest.corpus.mutate import REPLY_WORDS, Content, Mutant, partner
+from guest.corpus.mutate import REPLY_WORDS, Content, Mutant, mutants, partner
 from guest.corpus.narrow import narrow
 from guest.corpus.variants import CORPUS
 from kernel.abi import ARCHES, TAG_WORDS
 from kernel.events import Event, Invocation, Log, Transfer, words_of
+from lab.checker.finding import Finding
 from lab.names import Names
 from lab.run import run_scenario
 
+_DOUBLE_42 = (7, 42)  # what common/client.s sends
 _EXPECT = re.compile(r"^\[expect\]$.*", re.MULTILINE | re.DOTALL)
 _OTHER = re.compile(r'^(name  = "other"\nimage = )".*"$', re.MULTILINE)
 _SERVER = re.compile(r'^(name  = "server"\nimage = )".*"$', re.MULTILINE)
@@ -41,6 +43,45 @@ class Observed:
     invocations: tuple[tuple[str, int, tuple[int, ...], int], ...]
     console: str
     outcome: str
+    findings: tuple[Finding, ...] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A server without fault, of which mutants are made.
+
+    `scene` is the scenario that it is part of, and `request` what its client sends.
+    """
+
+    name: str
+    scene: str
+    request: tuple[int, ...] = _DOUBLE_42
+
+    @property
+    def scenario(self) -> Path:
+        """The file of the scene."""
+        return CORPUS / f"{self.scene}.toml"
+
+    def source(self) -> str:
+        """Give its text, for amd64."""
+        return (self.scenario.parent / "amd64" / f"{self.scenario.stem}.s").read_text()
+
+    def mutants(self) -> list[Mutant]:
+        """Make all its mutants."""
+        return list(mutants(self.source()))
+
+
+ORIGINALS = (
+    Original("nested_call", "01_nested_call/fixed"),
+    Original("malloc", "04_malloc/fixed"),
+    Original("missing_restore", "15_missing_restore/fixed"),
+    Original("wrong_offset", "17_wrong_offset/fixed", (1, 2, 30, 12)),
+    Original("restore_63_reply_1", "innocent/restore_63_reply_1"),
+    Original("bulk_copy_out", "innocent/bulk_copy_out"),
+    Original("saving_callee", "innocent/saving_callee"),
+    Original("sse_copies", "innocent/sse_copies"),
+    Original("returned_pointer", "innocent/returned_pointer"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +97,7 @@ class Bench:
     arch: str
 
     def observe(self, source: str, words: int, content: Content) -> Observed:
-        """Run a server, given for amd64, against a partner."""
+        """Run and check a server, given for amd64, against a partner."""
         programs = self.folder / self.arch
         programs.mkdir(parents=True, exist_ok=True)
         for name, text in (
@@ -90,7 +131,9 @@ class Bench:
                     pass  # the console has it
 
         run = run_scenario(path, arch=self.arch, listener=listen)
-        return Observed(tuple(messages), tuple(invocations), run.console, run.outcome)
+        return Observed(
+            tuple(messages), tuple(invocations), run.console, run.outcome, run.findings
+        )
 
     def judge(self, original: str, mutant: Mutant) -> dict[tuple[int, Content], Standing]:
         """Run a mutant beside its original against every partner."""
@@ -99,12 +142,12 @@ class Bench:
             for content in Content:
                 right = self.observe(original, words, content)
                 seen = self.observe(mutant.source, words, content)
-                found[words, content] = (
-                    self._unseen(right, mutant.register)
-                    if _same(seen, right)
-                    else Standing.WRONG
-                )
+                found[words, content] = self.standing(right, seen, mutant.register)
         return found
+
+    def standing(self, right: Observed, seen: Observed, register: int | None) -> Standing:
+        """Tell what a mutant is from its run and its original's, against the same partner."""
+        return self._unseen(right, register) if _same(seen, right) else Standing.WRONG
 
     def _unseen(self, observed: Observed, register: int | None) -> Standing:
         """Tell why nothing can be seen, from what the nested messages have overwritten."""

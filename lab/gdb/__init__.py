@@ -1,0 +1,1 @@
+"""gdb: the remote serial protocol over a timeline."""
