@@ -231,8 +231,7 @@ def _end(kernel: Kernel, thread: Thread) -> None:
     fault, saved = thread.fault, thread.saved
     tag = thread.registers[TAG]
     error = message.load(ERROR) & IPC_ERROR if tag & TAG_ERROR else 0
-    if kernel.recorder is not None:
-        _record_end(kernel, thread, error)
+    held = () if kernel.recorder is None else _held(thread)
     message.store(BDR, saved[0])
     message.store(BR, saved[1])
     message.store(BR + 1, saved[2])
@@ -241,6 +240,8 @@ def _end(kernel: Kernel, thread: Thread) -> None:
         message.store(MR + 1, saved[4])
     thread.fault = NO_FAULT
     thread.saved = ()
+    if kernel.recorder is not None:
+        _record_end(kernel, thread, error, saved, held)
     if fault == IN_EXCEPTION:
         allows = tag >> TAG_LABEL_SHIFT == Protocol.ALLOW_SYSCALL
         thread.allowed = thread.alien and allows and not error
@@ -251,11 +252,17 @@ def _end(kernel: Kernel, thread: Thread) -> None:
         exception(kernel, thread)
 
 
-def _record_end(kernel: Kernel, thread: Thread, error: int) -> None:
-    message = thread.utcb
-    held = message.load_words(3, BDR)
+def _held(thread: Thread) -> tuple[int, ...]:
+    """Give the words that those which were saved will replace."""
+    held = thread.utcb.load_words(3, BDR)
     if thread.fault == IN_PAGE_FAULT:
-        held += message.load_words(2, MR)
+        held += thread.utcb.load_words(2, MR)
+    return held
+
+
+def _record_end(
+    kernel: Kernel, thread: Thread, error: int, saved: tuple[int, ...], held: tuple[int, ...]
+) -> None:
     machine = kernel.machine
     assert kernel.recorder is not None, "there is somebody to tell"
     kernel.recorder.record(
@@ -265,7 +272,7 @@ def _record_end(kernel: Kernel, thread: Thread, error: int) -> None:
             thread.number,
             int(thread.registers[TAG]),
             error,
-            thread.saved,
+            saved,
             held,
         )
     )

@@ -37,7 +37,7 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
         comparison.chunks,
         comparison.difference,
         ours.model if ours.model != trace.head.model else None,
-        recorder.trace_hash(),
+        comparison.digest,
     )
 
 
@@ -73,6 +73,7 @@ class _Comparison:
     chunks: int = 0
     events: int = 0
     difference: Difference | None = None
+    digest: str = ""
     _pieces: list[bytes] = field(default_factory=list)
 
     @property
@@ -105,6 +106,7 @@ class _Comparison:
         if self.difference is None:
             self.chunks += 1
             self.events += records
+            self.digest = digest
 
     def finish(self) -> None:
         """Learn that the run is over: what is recorded further did not happen."""

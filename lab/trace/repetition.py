@@ -25,4 +25,4 @@ class Repetition:
     chunks: int
     difference: Difference | None
     model: str | None
-    trace_hash: str  # of what was repeated
+    trace_hash: str  # at the end of the last chunk that is equal
