@@ -77,7 +77,7 @@ clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
 
 $(READY): pyproject.toml setup.py $(COMPILED)
-	@echo 'setting up .venv and compiling the engine: about a minute'
+	@echo 'setting up .venv and compiling the engine: a minute or two'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@

@@ -168,7 +168,7 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
         old = thread.utcb.load_words(len(words))
         for k, value in enumerate(words):
             thread.utcb.store(k, value)
-        context.tag = abi.encode_tag(
+        thread.registers[TAG] = abi.encode_tag(
             answer.label,
             words=len(answer.words) if answer.counted else 0,
             items=int(answer.item is not None),
@@ -184,7 +184,7 @@ def _invoke_object(kernel: Kernel, thread: Thread, target: Object, rights: int) 
                 target.number,
                 thread.tag,
                 sent,
-                context.tag,
+                int(thread.registers[TAG]),
                 words,
                 old,
                 kernel.machine.call_site(context),
@@ -268,7 +268,7 @@ def _refuse_operation(kernel: Kernel, thread: Thread) -> None:
     tag = abi.decode_tag(thread.tag, bits=kernel.arch.bits)
     request = Request(thread, 0, tag)
     _report(kernel, thread, None, request, f"operation bits {thread.operation:#x}")
-    thread.context.tag = abi.encode_tag(-Errno.EINVAL, bits=kernel.arch.bits)
+    thread.registers[TAG] = abi.encode_tag(-Errno.EINVAL, bits=kernel.arch.bits)
 
 
 def _report(

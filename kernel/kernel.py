@@ -73,7 +73,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
         if trap == SYSTEM_CALL:
             invoke(kernel, thread)
         elif trap == PAGE_FAULT:
-            if not thread.armed or not enter(kernel, thread):
+            if not enter(kernel, thread):
                 page_fault(kernel, thread)
         elif trap == EXCEPTION:
             exception(kernel, thread)

@@ -28,20 +28,16 @@ class Context(Protocol):
     """One thread's CPU state, as the kernel sees it between traps.
 
     The four system-call registers hold what the guest passed after a SYSTEM_CALL trap;
-    `tag` and `label` go back to the guest when the context next runs, and only if that
-    trap was the context's last.  `registers` are the same four as a block of unsigned
-    64-bit words, which stays where it is for as long as the context lives.  `ip` and `sp`
-    may be assigned at any time; `flags` is only read.
+    tag and label go back to the guest when the context next runs, and only if that trap
+    was the context's last.  They are a block of unsigned 64-bit words, which stays where it
+    is for as long as the context lives.  `ip` and `sp` may be assigned at any time; `flags`
+    is only read.
     """
 
     @property
     def registers(self) -> memoryview:
         """The system-call registers, by TAG, SELECTOR, LABEL and TIMEOUT."""
 
-    tag: int
-    selector: int
-    label: int
-    timeout: int
     ip: int
     sp: int
     flags: int
@@ -60,7 +56,7 @@ class Context(Protocol):
         """
 
     def finish_call(self) -> None:
-        """Give `tag` and `label` to the guest now: they may be changed like any register."""
+        """Give tag and label to the guest now: they may be changed like any register."""
 
     def load_register(self, name: str) -> int:
         """Load a register by its lower-case name: general, flags, segment or segment base."""

@@ -6,7 +6,7 @@ cdef int LABEL, TAG
 
 
 cdef class Recorder:
-    cdef public bytes _overwritten
+    cdef bytes _overwritten
 
     cpdef record(self, event)
     cpdef prepare(self, Utcb utcb, Py_ssize_t count)

@@ -247,12 +247,14 @@ class Kernel:
 
     def allocate_frame(self) -> int:
         """Give a page frame of RAM that was never used; it is zero."""
+        while self.frame in self.reserved:
+            self.frame += abi.PAGE_SIZE
         if self.frame >= self.machine.frames.stop:
             size = len(self.machine.frames) << abi.PAGE_SHIFT
             raise UsageError(f"{size:#x} bytes of RAM are used up")
         frame = self.frame
         self.frame += abi.PAGE_SIZE
-        return self.allocate_frame() if frame in self.reserved else frame
+        return frame
 
     def add_ku_mem(self, task: Task, address: int, size: int) -> Errno:
         """Give a task zeroed kernel-user memory; OK, or why not, and nothing has changed."""

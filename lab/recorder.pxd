@@ -11,7 +11,8 @@ cdef int TRANSFER, SWITCH, SWITCH_WORDS, _OBJECT
 
 
 cdef class RunRecorder(Recorder):
-    cdef public object identity, listener
+    cdef public object identity
+    cdef public list listeners
     cdef public long long messages, invocations, refusals
     cdef public list faults, refused
     cdef public object names, sink

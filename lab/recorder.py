@@ -74,7 +74,7 @@ class RunRecorder(Recorder):
         "faults",
         "identity",
         "invocations",
-        "listener",
+        "listeners",
         "messages",
         "names",
         "refusals",
@@ -87,7 +87,8 @@ class RunRecorder(Recorder):
     ) -> None:
         super().__init__()
         self.identity = identity
-        self.listener = listener  # is shown every event
+        # Whoever is shown every event, one after the other.
+        self.listeners = [] if listener is None else [listener]
         self.messages = 0
         self.invocations = 0
         self.faults: list[Fault | Exception_] = []
@@ -217,9 +218,11 @@ class RunRecorder(Recorder):
         # The record is complete.
         at = self._last = self._end
         self._end = at + size
-        if self.listener is not None:
+        if self.listeners:
             words = self._bytes[at * 8 : self._end * 8].cast("Q").tolist()
-            self.listener(decode(words, self._word))
+            event = decode(words, self._word)
+            for listener in self.listeners:
+                listener(event)
         self._records += 1
         if self._records == CHUNK:
             self._close_chunk()

@@ -34,6 +34,7 @@ class Run:
     names: Names
     checked: bool = False  # the checker watched it
     findings: tuple[Finding, ...] = ()
+    dropped: int = 0  # what the checker noticed and had no room to look at
     comparison: Comparison | None = None  # None: not checked, or any findings will do
     unused: tuple[Suppression, ...] = ()  # suppressions that fit no finding
     expired: tuple[Suppression, ...] = ()

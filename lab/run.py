@@ -53,16 +53,15 @@ def run_scenario(
     images = load_programs(scenario)
     places = _places(scenario, images)
     recorder = RunRecorder(identify(scenario, images))
-    watch = Watch(scenario, recorder) if check else None
+    watch = Watch(scenario) if check else None
     budget = scenario.cycles if cycles is None else cycles
-    if watch is None:
-        system = boot(scenario, images, recorder=recorder)
-    else:
-        system = boot(scenario, images, recorder=watch.recorder, machine=watch.machine)
-        watch.begin(system)
+    machine = None if watch is None else watch.machine
+    system = boot(scenario, images, recorder=recorder, machine=machine)
+    if watch is not None:
+        watch.begin(system, recorder)
     recorder.names = system.names
     if listener is not None:
-        recorder.listener = partial(listener, system.names)
+        recorder.listeners.append(partial(listener, system.names))
     try:
         if trace is not None:
             _begin_trace(trace, system, recorder, budget)
@@ -81,7 +80,7 @@ def run_scenario(
             places=tuple(places[key] for key in sorted(places)),
             confirm=confirm,
         )
-        done = judge(replace(done, findings=findings, checked=True))
+        done = judge(replace(done, findings=findings, checked=True, dropped=watch.dropped()))
     if trace is not None:
         _finish_trace(trace, done)
     return done

@@ -5,7 +5,7 @@ and when the kernel is entered, and nothing goes back.
 Rule 2: accesses come before the system call or event that follows them in the run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from emu.context import Context
 from emu.machine import Machine, MachineConfig
@@ -15,13 +15,11 @@ from emu.watch import Watch as Records
 from guest.image import Image
 from guest.scenario import Scenario
 from kernel.events import Created, Deleted, Event, Invocation
-from kernel.message import Utcb
-from kernel.objects import Thread
-from kernel.recorder import Recorder
 from kernel.state import Kernel
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
 from lab.checker.stream import Access, Call, Chain, Where
+from lab.recorder import RunRecorder
 from lab.replay.system import System, configure
 
 _PLACES = 1 << 16  # places that are kept
@@ -196,87 +194,19 @@ class Feeder:
         return () if image is None else image.scopes_at(pc)
 
 
-class Tee(Recorder):
-    """Passes events on to the recorder of a run, and to a feeder."""
-
-    __slots__ = ("_first", "feeder")
-
-    def __init__(self, first: Recorder) -> None:
-        super().__init__()
-        self._first = first
-        self.feeder: Callable[[Event], None] | None = None
-
-    def record(self, event: Event) -> None:
-        """Take note of `event`."""
-        self._first.record(event)
-        if self.feeder is not None:
-            self.feeder(event)
-
-    def prepare(self, utcb: Utcb, count: int) -> None:
-        """Keep what a receiver holds in the first `count` words: a transfer comes next."""
-        self._first.prepare(utcb, count)
-        Recorder.prepare(self, utcb, count)
-
-    def transfer(
-        self,
-        cycle: int,
-        position: int,
-        sender: int,
-        receiver: Thread,
-        operation: int,
-        via: int,
-        error: int,
-        sender_ip: int,
-        receiver_ip: int,
-    ) -> None:
-        """Take note of a message that has just reached `receiver`."""
-        self._first.transfer(
-            cycle, position, sender, receiver, operation, via, error, sender_ip, receiver_ip
-        )
-        if self.feeder is None:
-            return
-        # `Recorder.transfer` would call `record`, and the first have it twice.
-        maker = _Maker(self.feeder, self._overwritten)
-        maker.transfer(
-            cycle, position, sender, receiver, operation, via, error, sender_ip, receiver_ip
-        )
-
-    def switch(self, cycle: int, position: int, previous: int, following: int) -> None:
-        """Take note of a switch of threads."""
-        self._first.switch(cycle, position, previous, following)
-        if self.feeder is not None:
-            _Maker(self.feeder, b"").switch(cycle, position, previous, following)
-
-
-class _Maker(Recorder):
-    """Makes an event of a transfer or switch."""
-
-    __slots__ = ("_take",)
-
-    def __init__(self, take: Callable[[Event], None], overwritten: bytes) -> None:
-        super().__init__()
-        self._take = take
-        self._overwritten = overwritten
-
-    def record(self, event: Event) -> None:
-        """Take note of `event`."""
-        self._take(event)
-
-
 class Watch:
-    """What it takes to check a run: a machine and a recorder to boot it with."""
+    """What it takes to check a run: a machine to boot it with."""
 
-    __slots__ = ("_checker", "machine", "recorder")
+    __slots__ = ("_checker", "machine")
 
-    def __init__(self, scenario: Scenario, recorder: Recorder) -> None:
+    def __init__(self, scenario: Scenario) -> None:
         self.machine = WatchedMachine(configure(scenario))
-        self.recorder = Tee(recorder)
         self._checker = Checker(scenario.arch)
 
-    def begin(self, system: System) -> None:
-        """Begin to check a system that was booted with them and has not run yet."""
+    def begin(self, system: System, recorder: RunRecorder) -> None:
+        """Begin to check a system that was booted with it and has not run yet."""
         feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
-        self.recorder.feeder = feeder.event
+        recorder.listeners.append(feeder.event)
 
     def candidates(self) -> list[Candidate]:
         """Give what may be wrong, by the position where it was seen first."""

@@ -68,8 +68,13 @@ def build_stack(
     return sp, blocks.content()
 
 
+def _first_free_cap(arch: Arch, grants: Grants) -> int:
+    # Pagers and handlers are at the end of the table, out of the program's way.
+    below = [index for index in grants.caps if index < arch.cap_limit // 2]
+    return max(FIRST_NAMED, *(index + 1 for index in below))
+
+
 def _environment(arch: Arch, grants: Grants, table: int) -> tuple[int, ...]:
-    used = [*grants.caps, FIRST_NAMED - 1]
     first = grants.utcb_area >> abi.PAGE_SHIFT
     area = Flexpage(Kind.MEMORY, first, grants.utcb_order, int(Page.R | Page.W))
     return (
@@ -82,7 +87,7 @@ def _environment(arch: Arch, grants: Grants, table: int) -> tuple[int, ...]:
         _selector(abi.CAP_SCHEDULER, grants),
         _INVALID,  # no in-task service: nothing is loaded at run time
         _selector(DEBUG_EVENTS, grants),
-        max(index for index in used if index < arch.cap_limit // 2) + 1,
+        _first_free_cap(arch, grants),
         0,
         encode(area),
         grants.first_free_utcb,

@@ -44,6 +44,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "unchecked": list(run.unchecked),
         "checked": run.checked,
         "findings": [finding_as_json(finding) for finding in run.findings],
+        "dropped": run.dropped,
         "comparison": None
         if run.comparison is None
         else {
@@ -116,6 +117,10 @@ def render_outcome(run: Run, *, quiet: bool, width: int) -> Iterator[Text]:
             yield Text(f"  ?  {what}: not checked", style="dim")
     if run.findings:
         yield Text(count_findings(run.findings))
+    if run.dropped:
+        yield Text.assemble(
+            ("  !  ", "yellow"), f"{run.dropped:,} more were noticed and not looked at"
+        )
     yield _summary(run)
 
 

@@ -69,20 +69,7 @@ Step: TypeAlias = SysCall | Work | PageFault | Trap
 Guest: TypeAlias = Generator[Step, Result, None]
 
 
-class _Register:
-    """A word of a context's registers by its name."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-    def __get__(self, context: "DeskContext", owner: type) -> int:
-        return int(context.registers[self.index])
-
-    def __set__(self, context: "DeskContext", value: int) -> None:
-        context.registers[self.index] = value
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class DeskContext:
     registers: memoryview = field(default_factory=lambda: memoryview(bytearray(32)).cast("Q"))
     ip: int = 0x1000
@@ -124,11 +111,6 @@ class DeskContext:
 
     def store_segment_base(self, segment: str, base: int) -> None:
         self.bases[segment] = base
-
-    tag = _Register(port.TAG)
-    selector = _Register(port.SELECTOR)
-    label = _Register(port.LABEL)
-    timeout = _Register(port.TIMEOUT)
 
 
 @dataclass(eq=False, slots=True)
@@ -196,15 +178,17 @@ class DeskMachine:
             if not context.started:
                 context.started = True
                 return next(context.guest)
-            return context.guest.send(Result(context.tag, context.label))
+            return context.guest.send(
+                Result(context.registers[port.TAG], context.registers[port.LABEL])
+            )
         except StopIteration:
             return None
 
     def _load(self, context: DeskContext, call: SysCall) -> None:
-        context.selector = call.selector & self.arch.mask
-        context.tag = call.tag & self.arch.mask
-        context.label = call.label
-        context.timeout = call.timeout
+        context.registers[port.SELECTOR] = call.selector & self.arch.mask
+        context.registers[port.TAG] = call.tag & self.arch.mask
+        context.registers[port.LABEL] = call.label
+        context.registers[port.TIMEOUT] = call.timeout
         assert context.utcb is not None
         for k, word in enumerate(call.words):
             context.utcb.store(k, word)

@@ -6,6 +6,7 @@ from guest.scenario import load_scenario, shipped_scenarios
 from lab.checker.finding import Attribution, Effect, Finding, Rule, Verdict
 from lab.replay.examine import Confirm
 from lab.run import run_scenario
+from lab.views.result import as_json, render_outcome
 
 ARCHES = ("amd64", "ia32")
 QUICK = [
@@ -135,3 +136,14 @@ def test_a_checked_run_finds_the_same_twice() -> None:
     second = run_scenario("faq_nested_call")
 
     assert first.findings == second.findings
+
+
+def test_what_finds_no_room_is_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.checker.candidate.MOST", 0)
+
+    run = run_scenario("faq_nested_call")
+
+    assert (run.findings, run.dropped > 0) == ((), True)
+    assert as_json(run)["dropped"] == run.dropped
+    lines = [line.plain for line in render_outcome(run, quiet=False, width=80)]
+    assert f"  !  {run.dropped} more were noticed and not looked at" in lines

@@ -15,9 +15,10 @@ from lab.replay.system import boot, identify, load_programs
 def kept(name: str, arch: str, cycles: int) -> int:
     scenario = load_scenario(name, arch=arch)
     images = load_programs(scenario)
-    watch = Watch(scenario, RunRecorder(identify(scenario, images)))
-    system = boot(scenario, images, recorder=watch.recorder, machine=watch.machine)
-    watch.begin(system)
+    watch = Watch(scenario)
+    recorder = RunRecorder(identify(scenario, images))
+    system = boot(scenario, images, recorder=recorder, machine=watch.machine)
+    watch.begin(system, recorder)
     run(system.kernel, cycles)
     gc.collect()
     count = sum(isinstance(each, Turn | Store) for each in gc.get_objects())

@@ -101,6 +101,7 @@ def test_json_is_one_object_with_these_fields(l4lab: CommandLine, arch: str) -> 
         "unchecked",
         "checked",
         "findings",
+        "dropped",
         "comparison",
         "suppressions",
         "refused",

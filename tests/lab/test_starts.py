@@ -10,6 +10,7 @@ from guest.image import Image
 from guest.scenario import load_scenario
 from kernel.abi import ARCHES
 from lab.replay.start import Grants, build_stack
+from lab.replay.system import boot, load_programs
 from lab.run import run_scenario
 
 TOP = 0x8000_0000
@@ -120,3 +121,22 @@ def test_sigma0_is_shown_memory_where_it_is(tmp_path: Path) -> None:
     run = run_scenario(load_scenario(path))
     assert [check.holds for check in run.expectations] == [True, True]
     assert [hex(getattr(fault, "address", 0)) for fault in run.faults] == ["0x11000000"]
+
+
+def test_memory_is_found_behind_a_large_program_in_its_place(tmp_path: Path) -> None:
+    """ABI 8.1: what is loaded one to one is not given to others, however large it is."""
+    (tmp_path / "one.s").write_text(PROGRAM + ".data\n" + ".space 0x100000\n" * 5)
+    (tmp_path / "two.s").write_text(PROGRAM)
+    path = tmp_path / "test.toml"
+    path.write_text(
+        'title = "t"\narch = "amd64"\ncycles = 1000\nram = "16MiB"\n'
+        '[[task]]\nname = "one"\nimage = "one.s"\nstart = "sigma0"\n'
+        '[[task]]\nname = "two"\nimage = "two.s"\nstack = "5MiB"\n'
+    )
+    scenario = load_scenario(path)
+    system = boot(scenario, load_programs(scenario))
+    kernel = system.kernel
+    given = {page.frame for page in system.tasks["two"].pages.values()}
+    assert len(given) > 5 << 20 >> 12
+    assert not given & kernel.reserved.keys()
+    system.close()

@@ -30,7 +30,7 @@ def utcbs_of(name: str, arch: str) -> list[dict[int, tuple[int, ...]]]:
         threads = [o for o in system.kernel.objects.values() if isinstance(o, Thread)]
         found.append({t.number: words(t.utcb.read(WORDS), word) for t in threads if t.utcb})
 
-    recorder.listener = look
+    recorder.listeners.append(look)
     end(system.kernel, run(system.kernel, scenario.cycles))
     system.close()
     return found
