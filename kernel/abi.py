@@ -74,6 +74,7 @@ PAGE_SIZE = 1 << PAGE_SHIFT
 
 # Segments (ABI 1.2): user selectors as the segment information of amd64 gives them.
 USER_SEGMENTS = 4  # descriptors that a thread may set
+LOCAL_SEGMENTS = 512  # and that a task may: a local descriptor table is one page (ABI 6.1)
 SEGMENT_SHIFT = 16  # in the opcode word of setting a base: which one
 SELECTOR_USER_DATA = 0x23
 SELECTOR_USER_CODE64 = 0x2B

@@ -38,6 +38,7 @@ NAMES = [
     "kip_clock",
     "semaphore_lock",
     "thread_local",
+    "local_segments",
     "faq_nested_call-c-O2",
     "faq_nested_call-cxx-O0",
 ]
@@ -130,6 +131,7 @@ class _Thawed:
         "kip_clock",
         "semaphore_lock",
         "thread_local",
+        "local_segments",
         "faq_read_first-cxx-O0",
     ],
 )
