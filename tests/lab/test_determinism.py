@@ -34,6 +34,7 @@ NAMES = [
     "send_only",
     "console_echo",
     "debugger_names",
+    "debugger_remarks",
     "irq_server",
     "kip_clock",
     "semaphore_lock",
@@ -132,6 +133,7 @@ class _Thawed:
         "semaphore_lock",
         "thread_local",
         "local_segments",
+        "debugger_remarks",
         "faq_read_first-cxx-O0",
     ],
 )
