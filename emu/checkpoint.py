@@ -12,9 +12,9 @@ from emu.context import Held
 from emu.errors import BadCheckpointError
 from emu.memory import PAGE
 
-_MAGIC = b"l4lab machine 2\n"
+_MAGIC = b"l4lab machine 3\n"
 _DIGEST = 16
-_CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBI")
+_CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBqI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class FrozenContext:
     registers: tuple[int, int, int, int]  # tag, selector, label, timeout
     fault: tuple[int, int, int]  # address, error, vector
     held: Held | None
+    previous: int  # the start of the block charged last, or -1
     cpu: bytes
 
 
@@ -75,6 +76,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
                 held.start if held else 0,
                 held.ip if held else 0,
                 held.repeats if held else False,
+                context.previous,
                 len(context.cpu),
             )
         )
@@ -144,7 +146,7 @@ def _decode(reader: _Reader) -> Checkpoint:
 def _decode_context(reader: _Reader) -> FrozenContext:
     values = _CONTEXT.unpack(reader.take(_CONTEXT.size))
     number, space, slot, thread_base, ticks = values[:5]
-    is_held, start, ip, repeats, size = values[17:]
+    is_held, start, ip, repeats, previous, size = values[17:]
     return FrozenContext(
         number=number,
         space=space,
@@ -156,6 +158,7 @@ def _decode_context(reader: _Reader) -> FrozenContext:
         registers=values[10:14],
         fault=values[14:17],
         held=Held(start, ip, bool(repeats)) if is_held else None,
+        previous=previous,
         cpu=reader.take(size),
     )
 

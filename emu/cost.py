@@ -1,22 +1,81 @@
 """What code costs, in ticks.
 
-A placeholder model: every instruction costs one cycle, every further repetition of a
-string instruction another.  Nothing else in this package knows a cost.
+Of a named CPU `emu.cycles` is asked, once for each new block.  `flat` is no CPU: every
+instruction costs one cycle, every further repetition of a string instruction another.
 """
 
-from emu.decode import Shape
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
 
-TICKS_PER_CYCLE = 64
+from emu.cycles.cpu import CPUS
+from emu.cycles.tables import digest_tables
+from emu.cycles.ticks import RULES, TICKS_PER_CYCLE, block_ticks, repetition_ticks
+from emu.decode import End, Shape, jump_distance
+from emu.errors import BadConfigError
+
 CYCLE_SHIFT = 6
 
 TRAP_TICKS = TICKS_PER_CYCLE
 
+FLAT = "flat"
+CPU_NAMES = (FLAT, *CPUS)
 
-def block_cost(shape: Shape, code: bytes, alignment: int) -> int:
-    """Give the cost of one execution of a block of these bytes at `alignment` mod 64."""
-    return TICKS_PER_CYCLE * len(shape.offsets)
+_DIGEST = 8  # bytes
 
 
-def repetition_cost(shape: Shape, code: bytes, alignment: int) -> int:
-    """Give the cost of each repetition after the first of the block's string instruction."""
-    return TICKS_PER_CYCLE
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the executions of a block cost."""
+
+    once: int
+    again: int  # of an execution that follows another one of the same block
+    repetition: int  # of each repetition after the first, if a string instruction ends it
+
+
+# From a block's shape, its bytes and its address mod 64.
+CostModel = Callable[[Shape, bytes, int], Cost]
+
+
+def check_cpu(cpu: str) -> None:
+    """Raise BadConfigError if it is none of CPU_NAMES."""
+    if cpu not in CPU_NAMES:
+        raise BadConfigError(f"cpu {cpu!r}, none of {', '.join(CPU_NAMES)}")
+
+
+def cost_model(cpu: str, arch: str) -> CostModel:
+    """Give the function that tells the cost of a block on one of CPU_NAMES."""
+    if cpu == FLAT:
+        return _flat_cost
+
+    def cost(shape: Shape, code: bytes, alignment: int) -> Cost:
+        once = block_ticks(code, alignment, arch, cpu, False)
+        again = once
+        if _may_follow_itself(shape, code):
+            again = block_ticks(code, alignment, arch, cpu, True)
+        is_string = shape.end is End.REPEAT
+        return Cost(once, again, repetition_ticks(code, arch, cpu) if is_string else 0)
+
+    return cost
+
+
+def cost_digest(cpu: str) -> str:
+    """Give a digest of all that costs on a CPU come from: another one, other costs."""
+    check_cpu(cpu)
+    digest = blake2b(f"{cpu} {TICKS_PER_CYCLE} {TRAP_TICKS}".encode(), digest_size=_DIGEST)
+    if cpu != FLAT:
+        digest.update(f" {RULES} {digest_tables(cpu)}".encode())
+    return digest.hexdigest()
+
+
+def _flat_cost(shape: Shape, code: bytes, alignment: int) -> Cost:
+    ticks = TICKS_PER_CYCLE * len(shape.offsets)
+    return Cost(ticks, ticks, TICKS_PER_CYCLE)
+
+
+def _may_follow_itself(shape: Shape, code: bytes) -> bool:
+    # Latency takes half the time of the model, and few blocks jump to their own start.
+    if shape.end not in (End.TRANSFER, End.CALL):
+        return False
+    distance = jump_distance(code[shape.offsets[-1] :])
+    return distance is None or distance == -shape.size

@@ -6,7 +6,7 @@ cdef class Cpu:
     cdef public unsigned long long handle, state
     cdef public bint ready
     cdef public long long stamp
-    cdef public long long number
+    cdef public long long number, previous
 
 
 cdef class Inside:

@@ -14,7 +14,7 @@ from emu.calls import Frame
 from emu.checkpoint import Checkpoint, FrozenContext, decode, encode
 from emu.clock import LAST_CYCLE, Clock
 from emu.context import LABEL, TAG, Context
-from emu.cost import CYCLE_SHIFT
+from emu.cost import CYCLE_SHIFT, FLAT, check_cpu, cost_model
 from emu.engine import AX, CALLED, ENDLESS, EXPIRED, PASSING, RAISED, SI, WALK, Engine
 from emu.errors import (
     BadCheckpointError,
@@ -44,6 +44,7 @@ class MachineConfig:
 
     arch: str = "amd64"
     ram: int = 64 << 20
+    cpu: str = FLAT  # one of `emu.cost.CPU_NAMES`: what code costs
     cpu_khz: int = 1_000_000
     call_page: int = 0  # ia32: where every space shows the system call instruction
     pool: int = 128  # the most emulator instances at a time; no result depends on it
@@ -80,7 +81,11 @@ class Machine:
         tables = PageTables(self._memory.tables, is_amd64=self._amd64)
         self._engine: Engine = UnicornEngine(self._memory, tables, pool=config.pool)
         self._runner = self._engine.runner
-        decoder = Decoder(is_amd64=self._amd64, create_maps=self._runner.create_maps)
+        decoder = Decoder(
+            is_amd64=self._amd64,
+            cost=cost_model(config.cpu, config.arch),
+            create_maps=self._runner.create_maps,
+        )
         self._spaces = Spaces(self._memory, tables, decoder)
         self._call_page = config.call_page
         if config.call_page:
@@ -586,6 +591,7 @@ class Machine:
             ),
             fault=(context.address, context.error, context.vector),
             held=context.held,
+            previous=context.cpu.previous,
             cpu=self._engine.freeze(context.cpu),
         )
 
@@ -618,6 +624,7 @@ class Machine:
         )
         cpu.number = frozen.number
         cpu.stamp = 1  # it may have run
+        cpu.previous = frozen.previous
         context = Context(
             frozen.number,
             space=space,
@@ -665,5 +672,6 @@ def _check(config: MachineConfig) -> None:
         raise BadConfigError(f"call page {config.call_page:#x} on {config.arch}")
     if config.call_page and not IA32_TOP <= config.call_page < IA32_TOP + SYSTEM_OFFSET:
         raise BadConfigError(f"call page {config.call_page:#x} below {IA32_TOP:#x}")
+    check_cpu(config.cpu)
     if config.cpu_khz <= 0 or config.pool <= 0:
         raise BadConfigError(f"cpu_khz {config.cpu_khz}, pool {config.pool}")

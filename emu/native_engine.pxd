@@ -13,7 +13,7 @@ ctypedef int (*Halt)(void *)
 cdef struct Entry:
     # A translation; of 32 bytes, which `on_block` relies on.
     uint64_t key  # its address, or what `Tails` makes of address and end of the block
-    int64_t ticks
+    uint32_t ticks, again  # once, and if it follows itself; a page of code stays below
     uint32_t size  # 0: taken out
     uint16_t count
     uint16_t call  # the size of the call that ends it; 0: none does, `unlearned`

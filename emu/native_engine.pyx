@@ -83,8 +83,8 @@ cdef class Known:
 
     cdef object cover
     cdef bint fits, repeats
-    cdef int64_t ticks, count, margin
-    cdef uint64_t after
+    cdef int64_t ticks, more, count, margin
+    cdef uint64_t after, start
     cdef tuple charged
     cdef object inside
     cdef uint16_t call
@@ -94,11 +94,13 @@ cdef class Known:
         self.fits = cover.fits
         self.repeats = cover.repeats
         self.ticks = cover.ticks
+        self.more = cover.more
         self.count = cover.count
         self.margin = cover.margin
         self.after = nowhere if cover.after == NOWHERE else cover.after
         self.charged = cover.charged
         block = self.inside = cover.inside
+        self.start = block.start
         self.call = 0
         if cover.after == NOWHERE and block.end is End.CALL:
             self.call = block.stop - block.last
@@ -172,9 +174,10 @@ cdef class Simple(Map):
     """Translations that are exactly one block."""
 
     def __setitem__(self, uint64_t address, value):
-        size, ticks, count = value
+        size, ticks, again, count = value
         cdef Entry *entry = self.claim(address)
         entry.ticks = ticks
+        entry.again = again
         entry.count = count
         entry.call = unlearned
         entry.cover = NULL
@@ -286,7 +289,8 @@ cdef class NativeRunner:
         s.retired = 0
         s.event = called
         s.vector = -1
-        s.current = s.expected = nowhere
+        s.current = cpu.previous
+        s.expected = nowhere
         self.table = blocks
         self.charged = ()
         if s.slow:
@@ -306,6 +310,7 @@ cdef class NativeRunner:
             self.check(status)
         if self.recorder is not None:
             self.settle_records()
+        cpu.previous = s.current
         clock.ticks = s.ticks
         clock.instructions += s.retired
         return s.event if s.vector < 0 else raised
@@ -345,10 +350,11 @@ cdef class NativeRunner:
         """Tell where the last `execute` stopped."""
         cdef State *s = &self.state
         cdef tuple chain = self.charged
-        if s.current == nowhere or not chain or chain[0].start != s.current:
+        cdef bint nothing = not s.retired and not chain
+        if not chain or chain[len(chain) - 1].start != s.current:
             chain = ()
         return Stop(
-            NOWHERE if s.current == nowhere else s.current,
+            NOWHERE if nothing or s.current == nowhere else s.current,
             chain,
             NOWHERE if s.expected == nowhere else s.expected,
             s.repeats,
@@ -431,6 +437,7 @@ cdef class NativeRunner:
         cdef bint fresh = address != s.expected
         cdef Entry *entry
         cdef Known cover
+        cdef int64_t more, margin
         if s.passes >= 0:
             if s.passes == 0:
                 halt(s, stepped)
@@ -463,7 +470,7 @@ cdef class NativeRunner:
                 elif s.retired + entry.count > s.room:
                     halt(s, passing)
                 else:
-                    s.ticks += entry.ticks
+                    s.ticks += entry.again if s.current == address else entry.ticks
                     s.retired += entry.count
                     s.current = address
                     if entry.call and self.recorder is not None:
@@ -478,7 +485,9 @@ cdef class NativeRunner:
             halt(s, unknown)
             return 0
         cover = <Known> entry.cover
-        if cover.margin >= 0 and s.ticks + cover.margin >= s.limit:
+        more = cover.more if fresh and s.current == address else 0
+        margin = cover.margin + more if cover.margin > 0 else cover.margin
+        if margin >= 0 and s.ticks + margin >= s.limit:
             halt(s, expired if fresh and s.ticks >= s.limit else walk)
             return 0
         if s.retired + cover.count > s.room:
@@ -487,10 +496,11 @@ cdef class NativeRunner:
         if not cover.fits:
             halt(s, walk)
             return 0
-        s.ticks += cover.ticks
+        s.ticks += cover.ticks + more
         s.retired += cover.count
+        if cover.count:  # a tail may have been learned in another block of the same end
+            s.current = cover.start
         if fresh:
-            s.current = address
             self.charged = cover.charged
         elif cover.charged:
             self.charged = self.charged + cover.charged
@@ -519,7 +529,7 @@ cdef class NativeRunner:
         cdef State *s = &self.state
         cdef int64_t now = s.ticks
         cdef tuple charged = self.charged
-        if charged and s.current != nowhere and charged[0].start == s.current:
+        if charged and charged[len(charged) - 1].start == s.current:
             for block in reversed(charged):
                 if block.start <= s.words[ip] < block.stop:
                     break
@@ -561,7 +571,7 @@ cdef class NativeRunner:
         if s.passes >= 0:
             position = recorder.at
         else:
-            if chain and chain[0].start != s.current:
+            if chain and chain[len(chain) - 1].start != s.current:
                 chain = ()
             position = recorder.position(
                 s.begun + s.retired, s.current, chain, self.table, s.words[ip]
@@ -596,7 +606,7 @@ cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) no
     cdef State *s = <State *> data
     cdef Entry *entry = <Entry *> (s.entries + place_of(address, s.mask))
     if likely(entry.key == address and entry.size == size and s.ticks < s.soon):
-        s.ticks += entry.ticks
+        s.ticks += entry.again if s.current == address else entry.ticks
         s.retired += entry.count
         s.current = address
         return

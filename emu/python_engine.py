@@ -79,7 +79,7 @@ class PythonRunner:
 
     def create_maps(self) -> Maps:
         """Make the maps of a block table: dictionaries."""
-        simple: dict[int, tuple[int, int, int]] = {}
+        simple: dict[int, tuple[int, int, int, int]] = {}
         covers: dict[int, Cover] = {}
         tails: dict[tuple[int, int], Cover] = {}
         return simple, covers, tails
@@ -116,7 +116,7 @@ class PythonRunner:
         handle = 0
         words = memoryview(bytearray(18 * 8)).cast("Q")
         table: BlockTable | None = None
-        nothing: dict[int, tuple[int, int, int]] = {}
+        nothing: dict[int, tuple[int, int, int, int]] = {}
         get = get_simple = nothing.get  # the former finds nothing where every block counts
         ticks = limit = retired = 0
         event = CALLED
@@ -146,9 +146,9 @@ class PythonRunner:
                 if address != expected:
                     entry = get(address)
                     if entry is not None:
-                        length, cost, count = entry
+                        length, cost, again, count = entry
                         if length == size and ticks < limit:
-                            ticks += cost
+                            ticks += again if address == current else cost
                             retired += count
                             current = address
                             expected = NOWHERE
@@ -197,11 +197,11 @@ class PythonRunner:
                 if known is not None and known[0] == size:
                     if ticks >= limit:
                         halt(EXPIRED)
-                    elif retired + known[2] > room:
+                    elif retired + known[3] > room:
                         halt(PASSING)
                     else:
-                        ticks += known[1]
-                        retired += known[2]
+                        ticks += known[2] if address == current else known[1]
+                        retired += known[3]
                         current = address
                         if recorder is not None:
                             block = table.block(address)
@@ -218,7 +218,9 @@ class PythonRunner:
                 self.place, self.place_size = address, size
                 halt(UNKNOWN)
                 return
-            if cover.margin != NOWHERE and ticks + cover.margin >= limit:
+            more = cover.more if fresh and address == current else 0
+            margin = cover.margin + more if cover.margin > 0 else cover.margin
+            if margin != NOWHERE and ticks + margin >= limit:
                 halt(EXPIRED if fresh and ticks >= limit else WALK)
                 return
             if retired + cover.count > room:
@@ -227,10 +229,11 @@ class PythonRunner:
             if not cover.fits:
                 halt(WALK)
                 return
-            ticks += cover.ticks
+            ticks += cover.ticks + more
             retired += cover.count
+            if cover.charged:  # a tail may have been learned in another block of the same end
+                current = cover.inside.start
             if fresh:
-                current = address
                 charged = cover.charged
             elif cover.charged:
                 charged = (*charged, *cover.charged) if charged else cover.charged
@@ -256,7 +259,7 @@ class PythonRunner:
                 ip = words[IP]
                 if passes == NOWHERE:
                     assert table is not None
-                    chain = charged if charged and charged[0].start == current else ()
+                    chain = charged if charged and charged[-1].start == current else ()
                     total = begun + retired
                     position = recorder.position(total, current, chain, table, ip)
                 else:
@@ -334,7 +337,7 @@ class PythonRunner:
             try:
                 now = ticks
                 at = words[IP]
-                if charged and charged[0].start == current:
+                if charged and charged[-1].start == current:
                     for block in reversed(charged):
                         if block.start <= at < block.stop:
                             break
@@ -386,7 +389,8 @@ class PythonRunner:
             limit = until
             retired = 0
             event = CALLED
-            vector = current = expected = NOWHERE
+            vector = expected = NOWHERE
+            current = cpu.previous
             charged = ()
             if resume is not None:
                 at = resume.block.start + resume.block.offsets[resume.index]
@@ -398,6 +402,7 @@ class PythonRunner:
                 check(status)
             if recorder is not None:
                 settle_records()
+            cpu.previous = current
             clock.ticks = ticks
             clock.instructions += retired
             return event if vector == NOWHERE else RAISED
@@ -458,7 +463,9 @@ class PythonRunner:
             return vector
 
         def stopped() -> Stop:
-            chain = charged if charged and charged[0].start == current else ()
+            if not retired and not charged:
+                return Stop(NOWHERE, (), expected, repeats)
+            chain = charged if charged and charged[-1].start == current else ()
             return Stop(current, chain, expected, repeats)
 
         # Undeclared further arguments of a C callback do no harm, and each costs time.

@@ -36,6 +36,7 @@ cdef class Stepper:
     cpdef walk(self, Context context, long long limit)
     @cython.locals(cpu=Cpu, stop=Stop, fault=Fault)
     cpdef raised(self, Context context, long long limit)
+    @cython.locals(cpu=Cpu)
     cpdef int step(self, Context context, long long limit) except -1
 
     cdef tuple _chain(self, Context context, Stop stop)

@@ -165,6 +165,7 @@ class Stepper:
                 for later in chain[place + 1 :]:
                     self._clock.ticks -= later.ticks
                     self._clock.instructions -= later.count
+                cpu.previous = block.start
                 self._hold(context, block, index, False)
                 break
         if fault.vector == PAGE_VECTOR:
@@ -197,7 +198,9 @@ class Stepper:
             if block is not None:
                 if clock.ticks >= limit:
                     return DEADLINE
-                clock.ticks += block.ticks
+                cpu = context.cpu
+                clock.ticks += block.again if cpu.previous == block.start else block.ticks
+                cpu.previous = block.start
                 clock.instructions += block.count
                 inside = Inside(block, 0, False)
         elif inside.repeats and words[CX] & inside.block.counter_mask:
