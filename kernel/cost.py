@@ -38,3 +38,7 @@ class Costs:
         self.fault = fault  # entry and exit of a page fault or exception
         self.mapping = mapping  # each page or capability that is mapped or unmapped
         self.creation = creation  # making or deleting an object
+
+    def values(self) -> tuple[tuple[str, int], ...]:
+        """List what each costs by its name."""
+        return tuple((name, getattr(self, name)) for name in sorted(self.__slots__))

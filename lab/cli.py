@@ -19,6 +19,9 @@ _arch = click.option("--arch", help="Run on this architecture: amd64 or ia32.")
 _cycles = click.option(
     "--cycles", type=click.IntRange(1), help="Budget of cycles instead of the scenario's."
 )
+_cpu = click.option(
+    "--cpu", help="Count cycles of this CPU: skylake, for one; flat is 1 an instruction."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _suppressions = click.option(
     "--suppressions",
@@ -56,6 +59,7 @@ def _judging(command: Any) -> Any:
 @click.argument("scenario")
 @_arch
 @_cycles
+@_cpu
 @_json
 @_quiet
 @_judging
@@ -63,6 +67,7 @@ def run(
     scenario: str,
     arch: str | None,
     cycles: int | None,
+    cpu: str | None,
     as_json: bool,
     quiet: bool,
     **judging: Any,
@@ -71,7 +76,7 @@ def run(
     from lab.views import result
 
     done = _judged(
-        scenario, arch=arch, cycles=cycles, progress=not (as_json or quiet), **judging
+        scenario, arch=arch, cycles=cycles, cpu=cpu, progress=not (as_json or quiet), **judging
     )
     if as_json:
         _print_json(result.as_json(done))
@@ -84,6 +89,7 @@ def run(
 @click.argument("scenario")
 @_arch
 @_cycles
+@_cpu
 @_json
 @_quiet
 @_judging
@@ -91,6 +97,7 @@ def check(
     scenario: str,
     arch: str | None,
     cycles: int | None,
+    cpu: str | None,
     as_json: bool,
     quiet: bool,
     **judging: Any,
@@ -102,12 +109,12 @@ def check(
     from lab.views import finding, findings, result
 
     done = _judged(
-        scenario, arch=arch, cycles=cycles, progress=not (as_json or quiet), **judging
+        scenario, arch=arch, cycles=cycles, cpu=cpu, progress=not (as_json or quiet), **judging
     )
     if as_json:
         _print_json(result.as_json(done))
         sys.exit(_exit_code(done))
-    context = _context(done, scenario, arch=arch, cycles=cycles)
+    context = _context(done, scenario, arch=arch, cycles=cycles, cpu=cpu)
     if not quiet:
         _print_lines(result.render_title(done))
     if not (quiet and done.holds):
@@ -129,16 +136,22 @@ def check(
 @click.argument("finding")
 @_arch
 @_cycles
+@_cpu
 @_json
 def explain(
-    scenario: str, finding: str, arch: str | None, cycles: int | None, as_json: bool
+    scenario: str,
+    finding: str,
+    arch: str | None,
+    cycles: int | None,
+    cpu: str | None,
+    as_json: bool,
 ) -> None:
     """Tell the story of a FINDING of SCENARIO, such as F1, from the beginning."""
     from lab.views import finding_json, result, story
     from lab.views.text import printable
 
     done = _with_progress(
-        lambda progress: _run(scenario, arch=arch, cycles=cycles, progress=progress),
+        lambda progress: _run(scenario, arch=arch, cycles=cycles, cpu=cpu, progress=progress),
         show=not as_json,
     )
     ids = [found.id for found in done.findings]
@@ -157,7 +170,7 @@ def explain(
             }
         )
         return
-    context = _context(done, scenario, arch=arch, cycles=cycles)
+    context = _context(done, scenario, arch=arch, cycles=cycles, cpu=cpu)
     _print_lines(story.render_story(found, context))
 
 
@@ -165,10 +178,16 @@ def explain(
 @click.argument("scenario")
 @_arch
 @_cycles
+@_cpu
 @_json
 @_quiet
 def trace(
-    scenario: str, arch: str | None, cycles: int | None, as_json: bool, quiet: bool
+    scenario: str,
+    arch: str | None,
+    cycles: int | None,
+    cpu: str | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Run SCENARIO and print every message with all its words, faults, switches and log.
 
@@ -178,7 +197,7 @@ def trace(
     from lab.views import result, text
 
     if as_json:
-        _trace_as_json(scenario, arch=arch, cycles=cycles)
+        _trace_as_json(scenario, arch=arch, cycles=cycles, cpu=cpu)
     print_line = _line_printer()
     print_line(text.trace_head())
 
@@ -187,7 +206,7 @@ def trace(
             for line in text.render_event(event, names):
                 print_line(line)
 
-    done = _run(scenario, arch=arch, cycles=cycles, listener=show)
+    done = _run(scenario, arch=arch, cycles=cycles, cpu=cpu, listener=show)
     for line in result.render_result(done, quiet=True):
         print_line(line)
     sys.exit(_exit_code(done))
@@ -345,9 +364,14 @@ def main() -> None:
         sys.exit(WRONG_INPUT)
 
 
-def _run(scenario: Any, **options: Any) -> Any:
+def _run(scenario: Any, *, cpu: str | None, **options: Any) -> Any:
+    from lab.replay.system import CPUS
     from lab.run import run_scenario
 
+    if cpu is not None:
+        if cpu not in CPUS:
+            raise click.UsageError(f"--cpu: {cpu!r} is none of {', '.join(CPUS)}")
+        options["cpu"] = cpu
     return run_scenario(scenario, **options)
 
 
@@ -398,7 +422,9 @@ def _write_sarif(done: Any, path: Any) -> None:
     write_text(path, json.dumps(log, indent=2) + "\n")
 
 
-def _context(done: Any, scenario: str, *, arch: str | None, cycles: int | None) -> Any:
+def _context(
+    done: Any, scenario: str, *, arch: str | None, cycles: int | None, cpu: str | None
+) -> Any:
     from lab.views.finding import Context
 
     command = [scenario]
@@ -406,6 +432,8 @@ def _context(done: Any, scenario: str, *, arch: str | None, cycles: int | None) 
         command += ["--arch", arch]
     if cycles is not None:
         command += ["--cycles", str(cycles)]
+    if cpu is not None:
+        command += ["--cpu", cpu]
     return Context(tuple(command), done.names.source_line, _width())
 
 

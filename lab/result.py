@@ -18,6 +18,7 @@ class Run:
 
     scenario: Scenario
     engine: str
+    cpu: str  # what code costs cycles on
     outcome: str  # idle, budget or fault
     console: str
     cycles: int

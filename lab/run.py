@@ -11,7 +11,13 @@ from kernel.kernel import end, run
 from lab.expect import check, check_items
 from lab.names import Names
 from lab.recorder import RunRecorder
-from lab.replay.system import System, boot, identify, load_programs
+from lab.replay.system import (
+    DEFAULT_CPU,
+    System,
+    boot,
+    identify,
+    load_programs,
+)
 from lab.result import Run, judge
 
 STEPS = 100  # times that progress is reported in a run that uses its whole budget
@@ -26,21 +32,23 @@ def run_scenario(
     *,
     arch: str | None = None,
     cycles: int | None = None,
+    cpu: str = DEFAULT_CPU,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Run a scenario, given as itself, a path or the name of one that ships, to its end.
 
-    `cycles` replaces its budget; `listener` is shown every event as it happens.
-    Raises GuestError if scenario or programs are not right.
+    `cycles` replaces its budget; `cpu` is what code costs cycles on; `listener` is shown
+    every event as it happens.
+    Raises GuestError if scenario or programs are not right, BadConfigError without such a CPU.
     """
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario, arch=arch)
     check_items(scenario.expect, file=str(scenario.path))
     images = load_programs(scenario)
     places = _places(scenario, images)
-    recorder = RunRecorder(identify(scenario, images))
-    system = boot(scenario, images, recorder=recorder)
+    recorder = RunRecorder(identify(scenario, images, cpu=cpu))
+    system = boot(scenario, images, recorder=recorder, cpu=cpu)
     recorder.names = system.names
     if listener is not None:
         recorder.listener = partial(listener, system.names)
@@ -99,6 +107,7 @@ def _report(
     done = Run(
         scenario=scenario,
         engine=system.machine.engine,
+        cpu=system.machine.config.cpu,
         outcome=name,
         console=console,
         cycles=system.machine.now,

@@ -16,6 +16,7 @@ from rich.text import Text
 from guest.scenario import Scenario
 from kernel.events import Transfer
 from lab import run as running
+from lab.replay.system import DEFAULT_CPU
 from lab.result import Run
 from lab.views.findings import render_table
 from lab.views.result import WIDTH
@@ -34,6 +35,7 @@ class RunScenario(Protocol):
         *,
         arch: str | None = None,
         cycles: int | None = None,
+        cpu: str = DEFAULT_CPU,
     ) -> Run:
         """Run a scenario to its end; see `lab.run.run_scenario`."""
 
@@ -48,8 +50,9 @@ def run_scenario(request: pytest.FixtureRequest) -> RunScenario:
         *,
         arch: str | None = None,
         cycles: int | None = None,
+        cpu: str = DEFAULT_CPU,
     ) -> Run:
-        done = running.run_scenario(scenario, arch=arch, cycles=cycles)
+        done = running.run_scenario(scenario, arch=arch, cycles=cycles, cpu=cpu)
         runs.append((repeat_command(done, cycles), done))
         return done
 
@@ -70,9 +73,11 @@ def pytest_runtest_makereport(
 
 def repeat_command(run: Run, cycles: int | None) -> str:
     """Give the command that repeats a run."""
-    budget = [] if cycles is None else ["--cycles", str(cycles)]
+    further = [] if cycles is None else ["--cycles", str(cycles)]
+    if run.cpu != DEFAULT_CPU:
+        further += ["--cpu", run.cpu]
     arch = run.scenario.arch.name
-    return shlex.join(["l4lab", "trace", str(run.scenario.path), "--arch", arch, *budget])
+    return shlex.join(["l4lab", "trace", str(run.scenario.path), "--arch", arch, *further])
 
 
 def describe(run: Run) -> str:

@@ -30,6 +30,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "schema": SCHEMA,
         "scenario": run.scenario.name,
         "arch": run.scenario.arch.name,
+        "cpu": run.cpu,
         "engine": run.engine,
         "outcome": run.outcome,
         "console": run.console,

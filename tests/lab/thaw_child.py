@@ -16,12 +16,13 @@ from lab.replay.system import configure, identify, load_programs
 
 request = json.load(sys.stdin)
 scenario = load_scenario(request["name"], arch=request["arch"])
+cpu = request["cpu"]
 events: list[str] = []
 recorder = RunRecorder(
-    identify(scenario, load_programs(scenario)),
+    identify(scenario, load_programs(scenario), cpu=cpu),
     listener=lambda event: events.append(repr(event)),
 )
-machine = Machine.thaw(configure(scenario), base64.b64decode(request["machine"]))
+machine = Machine.thaw(configure(scenario, cpu=cpu), base64.b64decode(request["machine"]))
 kernel = thaw(base64.b64decode(request["kernel"]), machine, recorder=recorder)
 end(kernel, run(kernel, scenario.cycles))
 print(json.dumps(events))
