@@ -10,7 +10,13 @@ from hashlib import blake2b
 
 from emu.cycles.cpu import CPUS
 from emu.cycles.tables import digest_tables
-from emu.cycles.ticks import RULES, TICKS_PER_CYCLE, block_ticks, repetition_ticks
+from emu.cycles.ticks import (
+    RULES,
+    TICKS_PER_CYCLE,
+    block_ticks,
+    repetition_ticks,
+    unknown_forms,
+)
 from emu.decode import End, Shape, jump_distance
 from emu.errors import BadConfigError
 
@@ -66,6 +72,11 @@ def cost_digest(cpu: str) -> str:
     if cpu != FLAT:
         digest.update(f" {RULES} {digest_tables(cpu)}".encode())
     return digest.hexdigest()
+
+
+def guessed_forms(code: bytes, arch: str, cpu: str) -> tuple[str, ...]:
+    """List the instruction forms of a block whose cost is a guess: no table has them."""
+    return () if cpu == FLAT else unknown_forms(code, arch, cpu)
 
 
 def _flat_cost(shape: Shape, code: bytes, alignment: int) -> Cost:

@@ -470,6 +470,8 @@ cdef class NativeRunner:
                 elif s.retired + entry.count > s.room:
                     halt(s, passing)
                 else:
+                    if self.recorder is not None and self.recorder.tally is not None:
+                        self.recorder.tally.enter(address, s.ticks, s.begun + s.retired)
                     s.ticks += entry.again if s.current == address else entry.ticks
                     s.retired += entry.count
                     s.current = address
@@ -496,6 +498,9 @@ cdef class NativeRunner:
         if not cover.fits:
             halt(s, walk)
             return 0
+        if self.recorder is not None and self.recorder.tally is not None:
+            charged, at = cover.charged, s.begun + s.retired
+            self.recorder.tally.enter_all(charged, s.ticks, at, more)
         s.ticks += cover.ticks + more
         s.retired += cover.count
         if cover.count:  # a tail may have been learned in another block of the same end

@@ -200,6 +200,8 @@ class PythonRunner:
                     elif retired + known[3] > room:
                         halt(PASSING)
                     else:
+                        if recorder is not None and recorder.tally is not None:
+                            recorder.tally.enter(address, ticks, begun + retired)
                         ticks += known[2] if address == current else known[1]
                         retired += known[3]
                         current = address
@@ -229,6 +231,8 @@ class PythonRunner:
             if not cover.fits:
                 halt(WALK)
                 return
+            if recorder is not None and recorder.tally is not None:
+                recorder.tally.enter_all(cover.charged, ticks, begun + retired, more)
             ticks += cover.ticks + more
             retired += cover.count
             if cover.charged:  # a tail may have been learned in another block of the same end

@@ -199,6 +199,8 @@ class Stepper:
                 if clock.ticks >= limit:
                     return DEADLINE
                 cpu = context.cpu
+                if self.recorder is not None and self.recorder.tally is not None:
+                    self.recorder.tally.enter(ip, clock.ticks, clock.instructions)
                 clock.ticks += block.again if cpu.previous == block.start else block.ticks
                 cpu.previous = block.start
                 clock.instructions += block.count

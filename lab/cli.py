@@ -229,6 +229,63 @@ def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
     sys.exit(_exit_code(done))
 
 
+@commands.command()
+@click.argument("scenario")
+@click.option(
+    "--compare",
+    "others",
+    multiple=True,
+    metavar="OTHER",
+    help="Show the figures of this one beside them; may be repeated.",
+)
+@_arch
+@_cycles
+@_cpu
+@_json
+def stat(
+    scenario: str,
+    others: tuple[str, ...],
+    arch: str | None,
+    cycles: int | None,
+    cpu: str | None,
+    as_json: bool,
+) -> None:
+    """Run SCENARIO and say where its cycles went: threads, functions, the kernel."""
+    from lab.views import stat as views
+
+    found = [
+        _measured(name, arch=arch, cycles=cycles, cpu=cpu, progress=not as_json)
+        for name in (scenario, *others)
+    ]
+    if not as_json:
+        _print_lines(views.render_comparison(found) if others else views.render(found[0]))
+    elif others:
+        _print_json({"schema": views.SCHEMA, "runs": [views.as_json(each) for each in found]})
+    else:
+        _print_json(views.as_json(found[0]))
+
+
+@commands.command()
+@click.argument("scenario")
+@click.option(
+    "-o", "--output", type=click.Path(), required=True, metavar="FILE", help="The SVG file."
+)
+@_arch
+@_cycles
+@_cpu
+def profile(
+    scenario: str, output: str, arch: str | None, cycles: int | None, cpu: str | None
+) -> None:
+    """Run SCENARIO and draw a flame graph of its cycles, by exact call paths."""
+    from pathlib import Path
+
+    from lab.atomic import write_text
+    from lab.views.flame import render_flame
+
+    found = _measured(scenario, arch=arch, cycles=cycles, cpu=cpu, progress=True)
+    write_text(Path(output), render_flame(found))
+
+
 @commands.command("list")
 @click.option("--corpus", is_flag=True, help="List the corpus of known misuse instead.")
 @_json
@@ -365,14 +422,33 @@ def main() -> None:
 
 
 def _run(scenario: Any, *, cpu: str | None, **options: Any) -> Any:
-    from lab.replay.system import CPUS
     from lab.run import run_scenario
 
     if cpu is not None:
-        if cpu not in CPUS:
-            raise click.UsageError(f"--cpu: {cpu!r} is none of {', '.join(CPUS)}")
-        options["cpu"] = cpu
+        options["cpu"] = _check_cpu(cpu)
     return run_scenario(scenario, **options)
+
+
+def _check_cpu(cpu: str) -> str:
+    from lab.replay.system import CPUS
+
+    if cpu not in CPUS:
+        raise click.UsageError(f"--cpu: {cpu!r} is none of {', '.join(CPUS)}")
+    return cpu
+
+
+def _measured(
+    scenario: str, *, arch: str | None, cpu: str | None, progress: bool, **options: Any
+) -> Any:
+    from guest.scenario import load_scenario
+    from lab.replay.measure import measure
+
+    if cpu is not None:
+        options["cpu"] = _check_cpu(cpu)
+    loaded = load_scenario(scenario, arch=arch)
+    return _with_progress(
+        lambda report: measure(loaded, progress=report, **options), show=progress
+    )
 
 
 def _judged(
