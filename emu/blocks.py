@@ -39,6 +39,7 @@ class Block:
     again: int  # ticks if the thread's previous block was this one
     repetition: int  # ticks of each repetition after the first, if `end` is REPEAT
     counter_mask: int
+    branch: int  # `stop` if it ends in a branch that is guessed, else 0
 
     @property
     def count(self) -> int:
@@ -96,7 +97,7 @@ class Map(Protocol[K, V]):
 
 # The maps `simple`, `covers` and `tails` of a block table.
 Maps: TypeAlias = tuple[
-    Map[int, tuple[int, int, int, int]], Map[int, Cover], Map[tuple[int, int], Cover]
+    Map[int, tuple[int, int, int, int, int]], Map[int, Cover], Map[tuple[int, int], Cover]
 ]
 
 
@@ -157,6 +158,7 @@ class Decoder:
             cost.again,
             cost.repetition,
             shape.counter_mask,
+            start + shape.size if cost.is_guessed else 0,
         )
 
 
@@ -164,7 +166,7 @@ class BlockTable:
     """The blocks of one address space, by address, and their translations.
 
     `simple` is the hot path's: a translation that is exactly one block, as
-    (size, ticks, ticks if it follows itself, count).  All other translations are in
+    (size, ticks, ticks if it follows itself, count, `branch`).  All other translations are in
     `covers`, and those that begin inside a block in `tails`, by (address, end of the block).
     """
 
@@ -214,7 +216,7 @@ class BlockTable:
             return True
         cover = self._cover(address, size, block, fresh=True)
         if cover.after == NOWHERE and len(cover.charged) == 1 and cover.fits:
-            self.simple[address] = (size, block.ticks, block.again, block.count)
+            self.simple[address] = (size, block.ticks, block.again, block.count, block.branch)
         else:
             self.covers[address] = cover
         return True

@@ -14,7 +14,7 @@ from emu.memory import PAGE
 
 _MAGIC = b"l4lab machine 3\n"
 _DIGEST = 16
-_CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBqI")
+_CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBqQI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class FrozenContext:
     fault: tuple[int, int, int]  # address, error, vector
     held: Held | None
     previous: int  # the start of the block charged last, or -1
+    branch: int  # the end of a branch in it that is not judged yet, or 0
     cpu: bytes
 
 
@@ -45,6 +46,7 @@ class Checkpoint:
     instructions: int
     spaces: tuple[int, ...]
     data_frames: tuple[int, ...]
+    predictor: bytes
     contexts: tuple[FrozenContext, ...]
     pages: tuple[tuple[int, bytes], ...]
 
@@ -57,6 +59,8 @@ def encode(checkpoint: Checkpoint) -> bytes:
         _encode_long(checkpoint.instructions),
         _encode_words(checkpoint.spaces),
         _encode_words(checkpoint.data_frames),
+        struct.pack("<Q", len(checkpoint.predictor)),
+        checkpoint.predictor,
         struct.pack("<Q", len(checkpoint.contexts)),
     ]
     for context in checkpoint.contexts:
@@ -77,6 +81,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
                 held.ip if held else 0,
                 held.repeats if held else False,
                 context.previous,
+                context.branch,
                 len(context.cpu),
             )
         )
@@ -137,16 +142,19 @@ def _decode(reader: _Reader) -> Checkpoint:
     arch = reader.take(8).rstrip(b"\0").decode()
     ram, ticks, instructions = reader.word(), reader.long(), reader.long()
     spaces, data_frames = reader.words(), reader.words()
+    predictor = reader.take(reader.word())
     contexts = tuple(_decode_context(reader) for _ in range(reader.word()))
     pages = tuple((reader.word(), reader.take(PAGE)) for _ in range(reader.word()))
     reader.finish()
-    return Checkpoint(arch, ram, ticks, instructions, spaces, data_frames, contexts, pages)
+    return Checkpoint(
+        arch, ram, ticks, instructions, spaces, data_frames, predictor, contexts, pages
+    )
 
 
 def _decode_context(reader: _Reader) -> FrozenContext:
     values = _CONTEXT.unpack(reader.take(_CONTEXT.size))
     number, space, slot, thread_base, ticks = values[:5]
-    is_held, start, ip, repeats, previous, size = values[17:]
+    is_held, start, ip, repeats, previous, branch, size = values[17:]
     return FrozenContext(
         number=number,
         space=space,
@@ -159,6 +167,7 @@ def _decode_context(reader: _Reader) -> FrozenContext:
         fault=values[14:17],
         held=Held(start, ip, bool(repeats)) if is_held else None,
         previous=previous,
+        branch=branch,
         cpu=reader.take(size),
     )
 

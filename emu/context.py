@@ -134,6 +134,7 @@ class Context:
         if value != self.cpu.words[IP]:
             self.held = None
             self.cpu.previous = NOWHERE
+            self.cpu.branch = 0
             self.cpu.words[IP] = value
 
     @property

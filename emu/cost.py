@@ -17,12 +17,17 @@ from emu.cycles.ticks import (
     repetition_ticks,
     unknown_forms,
 )
-from emu.decode import End, Shape, jump_distance
+from emu.decode import End, Shape, is_conditional, jump_distance
 from emu.errors import BadConfigError
 
 CYCLE_SHIFT = 6
 
 TRAP_TICKS = TICKS_PER_CYCLE
+
+# Of a branch that was guessed wrong, on all CPUs here: Agner Fog, The microarchitecture of
+# Intel, AMD and VIA CPUs, has 15 to 20 for Haswell and Skylake; 17 to 23 were measured on an
+# Ice Lake server.
+MISPREDICTION_TICKS = 17 * TICKS_PER_CYCLE
 
 FLAT = "flat"
 CPU_NAMES = (FLAT, *CPUS)
@@ -37,6 +42,7 @@ class Cost:
     once: int
     again: int  # of an execution that follows another one of the same block
     repetition: int  # of each repetition after the first, if a string instruction ends it
+    is_guessed: bool = False  # it ends in a branch that the core has to guess
 
 
 # From a block's shape, its bytes and its address mod 64.
@@ -60,7 +66,9 @@ def cost_model(cpu: str, arch: str) -> CostModel:
         if _may_follow_itself(shape, code):
             again = block_ticks(code, alignment, arch, cpu, True)
         is_string = shape.end is End.REPEAT
-        return Cost(once, again, repetition_ticks(code, arch, cpu) if is_string else 0)
+        repetition = repetition_ticks(code, arch, cpu) if is_string else 0
+        is_guessed = shape.end is End.TRANSFER and is_conditional(code[shape.offsets[-1] :])
+        return Cost(once, again, repetition, is_guessed)
 
     return cost
 
@@ -70,7 +78,7 @@ def cost_digest(cpu: str) -> str:
     check_cpu(cpu)
     digest = blake2b(f"{cpu} {TICKS_PER_CYCLE} {TRAP_TICKS}".encode(), digest_size=_DIGEST)
     if cpu != FLAT:
-        digest.update(f" {RULES} {digest_tables(cpu)}".encode())
+        digest.update(f" {RULES} {digest_tables(cpu)} {MISPREDICTION_TICKS}".encode())
     return digest.hexdigest()
 
 

@@ -136,6 +136,14 @@ def jump_distance(instruction: bytes) -> int | None:
     return None
 
 
+def is_conditional(instruction: bytes) -> bool:
+    """Tell whether this is a jump that may be taken or not."""
+    opcode, rest, _ = _opcode(instruction, is_amd64=True)
+    if opcode == 0x0F:
+        return bool(rest) and 0x80 <= rest[0] < 0x90
+    return opcode in _SHORT and opcode != 0xEB
+
+
 _LEGACY = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
 _STRING = frozenset(b"\xa4\xa5\xa6\xa7\xaa\xab\xac\xad\xae\xaf")
 _SHORT = frozenset(bytes(range(0x70, 0x80)) + b"\xe0\xe1\xe2\xe3\xeb")

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from emu.blocks import NOWHERE, Block, BlockTable, Maps
 from emu.clock import Clock
+from emu.predict import Predictor
 from emu.recorder import Recorder
 from emu.screen import Screen
 
@@ -48,6 +49,7 @@ class Cpu:
 
     __slots__ = (
         "blob",
+        "branch",
         "handle",
         "host",
         "number",
@@ -71,6 +73,7 @@ class Cpu:
         self.stamp = 0  # larger: run later
         self.number = 0  # the context's
         self.previous = NOWHERE  # the start of the block that was charged last
+        self.branch = 0  # the end of a branch that ends it and is not judged yet, or 0
 
 
 # The next three are values, made at every fault.  They are no dataclasses because those
@@ -184,6 +187,9 @@ class Runner(Protocol):
     def stop_at(self, position: int) -> None:
         """Let runs stop before a translation that goes beyond a position."""
 
+    def predict(self, predictor: Predictor) -> None:
+        """Let it judge the branches of blocks that have one; before the first run."""
+
     def create_maps(self) -> Maps:
         """Make the maps of a block table that this runner can look into."""
 
@@ -192,7 +198,7 @@ class Runner(Protocol):
     ) -> int:
         """Run from the state's ip until something stops it; move the clock; say what.
 
-        `Cpu.previous` becomes the block charged last, if one was.
+        `Cpu.previous` and `branch` become those of the block charged last, if one was.
         """
 
     def stopped(self) -> Stop:

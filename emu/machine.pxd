@@ -14,6 +14,7 @@ cdef int CYCLE_SHIFT, TAG, LABEL
 cdef class Machine:
     cdef readonly object config
     cdef readonly object _engine, _memory, _spaces
+    cdef object _predictor
     cdef object _watch, _screen
     cdef bint _amd64
     cdef long long _mappings

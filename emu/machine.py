@@ -14,7 +14,7 @@ from emu.calls import Frame
 from emu.checkpoint import Checkpoint, FrozenContext, decode, encode
 from emu.clock import LAST_CYCLE, Clock
 from emu.context import LABEL, TAG, Context
-from emu.cost import CYCLE_SHIFT, FLAT, check_cpu, cost_model
+from emu.cost import CYCLE_SHIFT, FLAT, MISPREDICTION_TICKS, check_cpu, cost_model
 from emu.engine import AX, CALLED, ENDLESS, EXPIRED, PASSING, RAISED, SI, WALK, Engine
 from emu.errors import (
     BadCheckpointError,
@@ -26,6 +26,7 @@ from emu.errors import (
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
 from emu.paging import EXECUTE_RIGHT, IA32_TOP, SYSTEM_OFFSET, PageTables
+from emu.predict import Predictor
 from emu.recorder import Access
 from emu.screen import Report, Screen
 from emu.spaces import CLOCK_SIZE, Space, Spaces
@@ -62,6 +63,7 @@ class Machine:
         "_mappings",
         "_mask",
         "_memory",
+        "_predictor",
         "_runner",
         "_screen",
         "_spaces",
@@ -92,7 +94,11 @@ class Machine:
             page = bytearray(PAGE)
             page[: len(_CALL_CODE)] = _CALL_CODE
             self._spaces.fix_page(config.call_page, tables.take_page(), bytes(page))
-        self._stepper = Stepper(self._clock, self._engine, self._spaces, self._amd64)
+        self._predictor = Predictor(MISPREDICTION_TICKS)
+        self._runner.predict(self._predictor)
+        self._stepper = Stepper(
+            self._clock, self._engine, self._spaces, self._predictor, self._amd64
+        )
         self._contexts: dict[int, Context] = {}
         self._mappings = 0  # how often they have changed
         self._watch: Watch | None = None
@@ -550,6 +556,7 @@ class Machine:
                 instructions=self._clock.instructions,
                 spaces=tuple(self._spaces.numbers()),
                 data_frames=tuple(sorted(self._spaces.data_frames)),
+                predictor=self._predictor.freeze(),
                 contexts=tuple(self._freeze(self._contexts[n]) for n in sorted(self._contexts)),
                 pages=pages,
             )
@@ -592,6 +599,7 @@ class Machine:
             fault=(context.address, context.error, context.vector),
             held=context.held,
             previous=context.cpu.previous,
+            branch=context.cpu.branch,
             cpu=self._engine.freeze(context.cpu),
         )
 
@@ -601,6 +609,8 @@ class Machine:
         for number in checkpoint.spaces:
             self._spaces.create(number)
         self._spaces.data_frames.update(checkpoint.data_frames)
+        if not self._predictor.thaw(checkpoint.predictor):
+            raise BadConfigError("a predictor that no machine has")
         for frozen in checkpoint.contexts:
             self._thaw(frozen)
         for address, content in checkpoint.pages:
@@ -625,6 +635,7 @@ class Machine:
         cpu.number = frozen.number
         cpu.stamp = 1  # it may have run
         cpu.previous = frozen.previous
+        cpu.branch = frozen.branch
         context = Context(
             frozen.number,
             space=space,

@@ -13,6 +13,7 @@ from emu.blocks cimport BlockTable
 from emu.clock cimport Clock
 from emu.calls cimport Calls
 from emu.engine cimport Cpu, Fault, Inside, Stop
+from emu.predict cimport Predictor
 from emu.recorder cimport Recorder
 from emu.screen cimport Screen
 
@@ -44,6 +45,7 @@ from emu.python_engine import (
     TRAP_FLAG,
     UNBOUNDED,
 )
+from emu.predict import LAST, LIMIT, LONGEST, RUN
 from emu.traps import DEBUG, INVALID_OPCODE
 
 # Constants of other modules as C values.
@@ -51,6 +53,7 @@ cdef int called = CALLED, raised = RAISED, expired = EXPIRED, unknown = UNKNOWN
 cdef int walk = WALK, stepped = STEPPED, passing = PASSING
 cdef int ax = AX, cx = CX, dx = DX, sp = SP, ip = IP, flags = FLAGS
 cdef int mem_write = MEM_WRITE
+cdef int last = LAST, limit = LIMIT, run = RUN, longest = LONGEST
 cdef int64_t endless = ENDLESS
 cdef int debug = DEBUG, invalid_opcode = INVALID_OPCODE
 cdef int cycle_shift = CYCLE_SHIFT
@@ -65,10 +68,13 @@ cdef extern from *:
     /* Where a map has the entry of a key if there is no other in its way: a byte offset,
        by the upper bits of a product. */
     #define L4LAB_PLACE(key, mask) ((uint32_t)(key) * 0x9E3779B1u >> 7 & (mask))
+    /* Where the slot of a branch is: `emu.predict.slot_of`. */
+    #define L4LAB_SLOT(branch) ((((branch) ^ (branch) >> 12) & 4095) * 8)
     #define L4LAB_LIKELY(x) __builtin_expect(!!(x), 1)
     """
     const uint64_t nowhere "L4LAB_NOWHERE"  # no translation begins at the last address
     uint64_t place_of "L4LAB_PLACE"(uint64_t key, uint64_t mask)
+    uint64_t slot_of "L4LAB_SLOT"(uint64_t branch)
     bint likely "L4LAB_LIKELY"(bint)
 
 # Ticks between two looks for signals, and for other threads that wait for the lock: some
@@ -84,7 +90,7 @@ cdef class Known:
     cdef object cover
     cdef bint fits, repeats
     cdef int64_t ticks, more, count, margin
-    cdef uint64_t after, start
+    cdef uint64_t after, start, branch
     cdef tuple charged
     cdef object inside
     cdef uint16_t call
@@ -101,6 +107,7 @@ cdef class Known:
         self.charged = cover.charged
         block = self.inside = cover.inside
         self.start = block.start
+        self.branch = block.branch
         self.call = 0
         if cover.after == NOWHERE and block.end is End.CALL:
             self.call = block.stop - block.last
@@ -174,13 +181,13 @@ cdef class Simple(Map):
     """Translations that are exactly one block."""
 
     def __setitem__(self, uint64_t address, value):
-        size, ticks, again, count = value
+        size, ticks, again, count, branch = value
         cdef Entry *entry = self.claim(address)
         entry.ticks = ticks
         entry.again = again
         entry.count = count
         entry.call = unlearned
-        entry.cover = NULL
+        entry.rest.branch = branch
         entry.size = size
 
     def pop(self, uint64_t address, default):
@@ -195,7 +202,7 @@ cdef class Covers(Map):
         known = Known(cover)
         cdef Entry *entry = self.claim(address)
         self.known[address] = known
-        entry.cover = <void *> known
+        entry.rest.cover = <void *> known
         entry.size = cover.size
 
     def pop(self, uint64_t address, default):
@@ -212,7 +219,7 @@ cdef class Tails(Map):
         address, stop = key
         cdef Entry *entry = self.claim(tail_key(address, stop))
         self.known[key] = known
-        entry.cover = <void *> known
+        entry.rest.cover = <void *> known
         entry.size = cover.size
 
 
@@ -232,6 +239,7 @@ cdef class NativeRunner:
         self.state.runner = <void *> self
         self.state.passes = -1
         self.state.other = on_other_block
+        self.predict(Predictor(0))
         self.state.current = self.state.expected = nowhere
         self.state.call = nowhere
         self.state.goal = self.state.room = endless
@@ -265,6 +273,13 @@ cdef class NativeRunner:
         self.cr2 = marks.cr2
         self.dr6 = marks.dr6
 
+    cpdef predict(self, Predictor predictor):
+        """Let it judge the branches of blocks that have one; before the first run."""
+        assert len(predictor.slots) == 4096 * 8, "L4LAB_SLOT has the number, too"
+        self.predictor = predictor
+        self.slots = predictor.slots
+        self.state.slots = &self.slots[0]
+
     def create_maps(self):
         """Make the maps of a block table."""
         return Simple(), Covers(), Tails()
@@ -290,6 +305,7 @@ cdef class NativeRunner:
         s.event = called
         s.vector = -1
         s.current = cpu.previous
+        s.branch = cpu.branch
         s.expected = nowhere
         self.table = blocks
         self.charged = ()
@@ -311,6 +327,7 @@ cdef class NativeRunner:
         if self.recorder is not None:
             self.settle_records()
         cpu.previous = s.current
+        cpu.branch = s.branch
         clock.ticks = s.ticks
         clock.instructions += s.retired
         return s.event if s.vector < 0 else raised
@@ -472,6 +489,9 @@ cdef class NativeRunner:
                 else:
                     if self.recorder is not None and self.recorder.tally is not None:
                         self.recorder.tally.enter(address, s.ticks, s.begun + s.retired)
+                    if s.branch:
+                        self.judge(address)
+                    s.branch = entry.rest.branch
                     s.ticks += entry.again if s.current == address else entry.ticks
                     s.retired += entry.count
                     s.current = address
@@ -486,9 +506,14 @@ cdef class NativeRunner:
             self.place_size = size
             halt(s, unknown)
             return 0
-        cover = <Known> entry.cover
+        cover = <Known> entry.rest.cover
         more = cover.more if fresh and s.current == address else 0
-        margin = cover.margin + more if cover.margin > 0 else cover.margin
+        margin = cover.margin
+        if margin > 0:
+            # What a wrong guess costs comes on top: walking, the deadline is met exactly.
+            margin += more
+            if s.branch:
+                margin += self.predictor.penalty
         if margin >= 0 and s.ticks + margin >= s.limit:
             halt(s, expired if fresh and s.ticks >= s.limit else walk)
             return 0
@@ -501,10 +526,13 @@ cdef class NativeRunner:
         if self.recorder is not None and self.recorder.tally is not None:
             charged, at = cover.charged, s.begun + s.retired
             self.recorder.tally.enter_all(charged, s.ticks, at, more)
+        if s.branch and fresh:
+            self.judge(address)
         s.ticks += cover.ticks + more
         s.retired += cover.count
         if cover.count:  # a tail may have been learned in another block of the same end
             s.current = cover.start
+            s.branch = cover.branch
         if fresh:
             self.charged = cover.charged
         elif cover.charged:
@@ -542,6 +570,12 @@ cdef class NativeRunner:
         now >>= cycle_shift
         s.words[ax] = now & 0xFFFFFFFF
         s.words[dx] = now >> 32 & 0xFFFFFFFF
+        return 0
+
+    cdef int judge(self, uint64_t address) except -1:
+        """Judge the branch that led to a block."""
+        cdef State *s = &self.state
+        s.ticks += self.predictor.judge(s.branch, address != s.branch)
         return 0
 
     cdef int end_in_call(self, Entry *entry) except -1:
@@ -610,7 +644,10 @@ cdef inline void halt(State *s, int why) noexcept:
 cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) noexcept:
     cdef State *s = <State *> data
     cdef Entry *entry = <Entry *> (s.entries + place_of(address, s.mask))
-    if likely(entry.key == address and entry.size == size and s.ticks < s.soon):
+    if likely(entry.key == address and entry.size == size and s.ticks < s.soon) and (
+        not s.branch or is_foreseen(s, address)
+    ):
+        s.branch = entry.rest.branch
         s.ticks += entry.again if s.current == address else entry.ticks
         s.retired += entry.count
         s.current = address
@@ -623,6 +660,15 @@ cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) no
             return
     # Through a pointer: inlined, what this needs would be paid for at every block.
     s.other(s, address, size)
+
+
+cdef inline bint is_foreseen(State *s, uint64_t address) noexcept:
+    """Tell whether a branch went where `Predictor.judge` would only count it, and count."""
+    cdef uint16_t *slot = s.slots + slot_of(s.branch)
+    if slot[last] != (address != s.branch) or slot[run] >= slot[limit]:
+        return False
+    slot[run] += slot[run] < longest
+    return True
 
 
 cdef void on_other_block(State *s, uint64_t address, uint32_t size) noexcept:

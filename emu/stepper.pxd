@@ -5,6 +5,7 @@ from emu.clock cimport Clock
 from emu.context cimport Context, Held
 from emu.engine cimport Cpu, Fault, Inside, Stop
 from emu.native_engine cimport NativeRunner
+from emu.predict cimport Predictor
 from emu.recorder cimport Recorder
 
 cdef int CALLED, RAISED
@@ -20,6 +21,7 @@ cdef class Stepper:
     cdef Clock _clock
     cdef object _engine, _spaces
     cdef NativeRunner _runner
+    cdef Predictor _predictor
     cdef bint _amd64
     cdef unsigned long long _mask
     cdef public Recorder recorder

@@ -93,7 +93,7 @@ def test_how_an_instruction_is_stepped(code: bytes, how: Step) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Maps:
-    simple: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
+    simple: dict[int, tuple[int, int, int, int, int]] = field(default_factory=dict)
     covers: dict[int, Cover] = field(default_factory=dict)
     tails: dict[tuple[int, int], Cover] = field(default_factory=dict)
 
@@ -114,7 +114,7 @@ def table(memory: bytes, base: int) -> tuple[BlockTable, Maps]:
 def test_a_translation_of_exactly_one_block_is_simple() -> None:
     blocks, maps = table(b"\x90\xc3" + NOPS, 0x1000)
     assert blocks.learn(0x1000, 2)
-    assert (maps.simple, maps.covers) == ({0x1000: (2, 128, 128, 2)}, {})
+    assert (maps.simple, maps.covers) == ({0x1000: (2, 128, 128, 2, 0)}, {})
 
 
 def test_a_translation_over_a_page_end_charges_both_blocks() -> None:
