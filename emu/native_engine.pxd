@@ -13,7 +13,7 @@ ctypedef int (*Halt)(void *)
 
 cdef union Rest:
     void *cover  # a Known, borrowed from the map
-    uint64_t branch  # in `simple`: the end of a branch that is guessed, or 0
+    uint16_t *slot  # in `simple`: the predictor's, if a branch ends it that is guessed
 
 
 cdef struct Entry:
@@ -39,7 +39,7 @@ cdef class Map:
 
 
 cdef class Simple(Map):
-    pass
+    cdef unsigned short[::1] slots  # of the predictor
 
 
 cdef class Covers(Map):
@@ -59,8 +59,8 @@ cdef struct State:
     int64_t retired
     uint64_t current
     uint64_t expected
-    uint64_t branch  # the end of one that is not judged yet, or 0
-    uint16_t *slots  # of the predictor
+    uint64_t stop  # the end of that block, if
+    uint16_t *slot  # is not NULL: the predictor's, of its branch that is not judged yet
     int64_t bound  # the limit, or before it the ticks of the next look at signals
     void (*other)(State *, uint64_t, uint32_t) noexcept
     uint64_t *counter  # the count register

@@ -180,6 +180,9 @@ cdef class Map:
 cdef class Simple(Map):
     """Translations that are exactly one block."""
 
+    def __init__(self, unsigned short[::1] slots):
+        self.slots = slots
+
     def __setitem__(self, uint64_t address, value):
         size, ticks, again, count, branch = value
         cdef Entry *entry = self.claim(address)
@@ -187,7 +190,7 @@ cdef class Simple(Map):
         entry.again = again
         entry.count = count
         entry.call = unlearned
-        entry.rest.branch = branch
+        entry.rest.slot = slot_at(self.slots, branch)
         entry.size = size
 
     def pop(self, uint64_t address, default):
@@ -239,11 +242,11 @@ cdef class NativeRunner:
         self.state.runner = <void *> self
         self.state.passes = -1
         self.state.other = on_other_block
-        self.predict(Predictor(0))
         self.state.current = self.state.expected = nowhere
         self.state.call = nowhere
         self.state.goal = self.state.room = endless
-        self.nothing = Simple()
+        self.predict(Predictor(0))
+        self.nothing = Simple(self.slots)
         self.charged = ()
 
     def __dealloc__(self):
@@ -278,11 +281,10 @@ cdef class NativeRunner:
         assert len(predictor.slots) == 4096 * 8, "L4LAB_SLOT has the number, too"
         self.predictor = predictor
         self.slots = predictor.slots
-        self.state.slots = &self.slots[0]
 
     def create_maps(self):
         """Make the maps of a block table."""
-        return Simple(), Covers(), Tails()
+        return Simple(self.slots), Covers(), Tails()
 
     cpdef int execute(
         self, Cpu cpu, BlockTable blocks, Clock clock, int64_t limit, Inside resume
@@ -305,7 +307,8 @@ cdef class NativeRunner:
         s.event = called
         s.vector = -1
         s.current = cpu.previous
-        s.branch = cpu.branch
+        s.stop = cpu.branch
+        s.slot = slot_at(self.slots, cpu.branch)
         s.expected = nowhere
         self.table = blocks
         self.charged = ()
@@ -327,7 +330,7 @@ cdef class NativeRunner:
         if self.recorder is not None:
             self.settle_records()
         cpu.previous = s.current
-        cpu.branch = s.branch
+        cpu.branch = 0 if s.slot == NULL else s.stop
         clock.ticks = s.ticks
         clock.instructions += s.retired
         return s.event if s.vector < 0 else raised
@@ -489,9 +492,10 @@ cdef class NativeRunner:
                 else:
                     if self.recorder is not None and self.recorder.tally is not None:
                         self.recorder.tally.enter(address, s.ticks, s.begun + s.retired)
-                    if s.branch:
+                    if s.slot != NULL:
                         self.judge(address)
-                    s.branch = entry.rest.branch
+                    s.stop = address + size
+                    s.slot = entry.rest.slot
                     s.ticks += entry.again if s.current == address else entry.ticks
                     s.retired += entry.count
                     s.current = address
@@ -512,7 +516,7 @@ cdef class NativeRunner:
         if margin > 0:
             # What a wrong guess costs comes on top: walking, the deadline is met exactly.
             margin += more
-            if s.branch:
+            if s.slot != NULL:
                 margin += self.predictor.penalty
         if margin >= 0 and s.ticks + margin >= s.limit:
             halt(s, expired if fresh and s.ticks >= s.limit else walk)
@@ -526,13 +530,14 @@ cdef class NativeRunner:
         if self.recorder is not None and self.recorder.tally is not None:
             charged, at = cover.charged, s.begun + s.retired
             self.recorder.tally.enter_all(charged, s.ticks, at, more)
-        if s.branch and fresh:
+        if s.slot != NULL and fresh:
             self.judge(address)
         s.ticks += cover.ticks + more
         s.retired += cover.count
         if cover.count:  # a tail may have been learned in another block of the same end
             s.current = cover.start
-            s.branch = cover.branch
+            s.stop = cover.branch
+            s.slot = slot_at(self.slots, cover.branch)
         if fresh:
             self.charged = cover.charged
         elif cover.charged:
@@ -575,7 +580,7 @@ cdef class NativeRunner:
     cdef int judge(self, uint64_t address) except -1:
         """Judge the branch that led to a block."""
         cdef State *s = &self.state
-        s.ticks += self.predictor.judge(s.branch, address != s.branch)
+        s.ticks += self.predictor.judge(s.stop, address != s.stop)
         return 0
 
     cdef int end_in_call(self, Entry *entry) except -1:
@@ -631,6 +636,11 @@ cdef class NativeRunner:
         return 0
 
 
+cdef inline uint16_t *slot_at(unsigned short[::1] slots, uint64_t branch) noexcept:
+    """Give the predictor's slot of a branch; NULL if it is 0, for none."""
+    return &slots[slot_of(branch)] if branch else NULL
+
+
 cdef inline void expect(State *s, uint64_t address) noexcept:
     s.expected = address
     s.soon = s.bound if address == nowhere and not s.slow else 0
@@ -645,9 +655,10 @@ cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) no
     cdef State *s = <State *> data
     cdef Entry *entry = <Entry *> (s.entries + place_of(address, s.mask))
     if likely(entry.key == address and entry.size == size and s.ticks < s.soon) and (
-        not s.branch or is_foreseen(s, address)
+        s.slot == NULL or is_foreseen(s, address)
     ):
-        s.branch = entry.rest.branch
+        s.stop = address + size
+        s.slot = entry.rest.slot
         s.ticks += entry.again if s.current == address else entry.ticks
         s.retired += entry.count
         s.current = address
@@ -664,8 +675,8 @@ cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) no
 
 cdef inline bint is_foreseen(State *s, uint64_t address) noexcept:
     """Tell whether a branch went where `Predictor.judge` would only count it, and count."""
-    cdef uint16_t *slot = s.slots + slot_of(s.branch)
-    if slot[last] != (address != s.branch) or slot[run] >= slot[limit]:
+    cdef uint16_t *slot = s.slot
+    if slot[last] != (address != s.stop) or slot[run] >= slot[limit]:
         return False
     slot[run] += slot[run] < longest
     return True
