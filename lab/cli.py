@@ -20,7 +20,7 @@ _cycles = click.option(
     "--cycles", type=click.IntRange(1), help="Budget of cycles instead of the scenario's."
 )
 _cpu = click.option(
-    "--cpu", help="Count cycles of this CPU: skylake, for one; flat is 1 an instruction."
+    "--cpu", help="Count cycles of this CPU instead of skylake; flat is 1 an instruction."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _suppressions = click.option(

@@ -22,7 +22,7 @@ from lab.trace.format import Identity
 
 CPU_KHZ = 1_000_000
 CPUS = CPU_NAMES
-DEFAULT_CPU = "flat"
+DEFAULT_CPU = "skylake"
 
 _DIGEST = 8  # bytes
 
