@@ -12,9 +12,9 @@ from emu.context import Held
 from emu.errors import BadCheckpointError
 from emu.memory import PAGE
 
-_MAGIC = b"l4lab machine 2\n"
+_MAGIC = b"l4lab machine 3\n"
 _DIGEST = 16
-_CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBI")
+_CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBqQI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class FrozenContext:
     registers: tuple[int, int, int, int]  # tag, selector, label, timeout
     fault: tuple[int, int, int]  # address, error, vector
     held: Held | None
+    previous: int  # the start of the block charged last, or -1
+    branch: int  # the end of a branch in it that is not judged yet, or 0
     cpu: bytes
 
 
@@ -44,6 +46,7 @@ class Checkpoint:
     instructions: int
     spaces: tuple[int, ...]
     data_frames: tuple[int, ...]
+    predictor: bytes
     contexts: tuple[FrozenContext, ...]
     pages: tuple[tuple[int, bytes], ...]
 
@@ -56,6 +59,8 @@ def encode(checkpoint: Checkpoint) -> bytes:
         _encode_long(checkpoint.instructions),
         _encode_words(checkpoint.spaces),
         _encode_words(checkpoint.data_frames),
+        struct.pack("<Q", len(checkpoint.predictor)),
+        checkpoint.predictor,
         struct.pack("<Q", len(checkpoint.contexts)),
     ]
     for context in checkpoint.contexts:
@@ -75,6 +80,8 @@ def encode(checkpoint: Checkpoint) -> bytes:
                 held.start if held else 0,
                 held.ip if held else 0,
                 held.repeats if held else False,
+                context.previous,
+                context.branch,
                 len(context.cpu),
             )
         )
@@ -135,16 +142,19 @@ def _decode(reader: _Reader) -> Checkpoint:
     arch = reader.take(8).rstrip(b"\0").decode()
     ram, ticks, instructions = reader.word(), reader.long(), reader.long()
     spaces, data_frames = reader.words(), reader.words()
+    predictor = reader.take(reader.word())
     contexts = tuple(_decode_context(reader) for _ in range(reader.word()))
     pages = tuple((reader.word(), reader.take(PAGE)) for _ in range(reader.word()))
     reader.finish()
-    return Checkpoint(arch, ram, ticks, instructions, spaces, data_frames, contexts, pages)
+    return Checkpoint(
+        arch, ram, ticks, instructions, spaces, data_frames, predictor, contexts, pages
+    )
 
 
 def _decode_context(reader: _Reader) -> FrozenContext:
     values = _CONTEXT.unpack(reader.take(_CONTEXT.size))
     number, space, slot, thread_base, ticks = values[:5]
-    is_held, start, ip, repeats, size = values[17:]
+    is_held, start, ip, repeats, previous, branch, size = values[17:]
     return FrozenContext(
         number=number,
         space=space,
@@ -156,6 +166,8 @@ def _decode_context(reader: _Reader) -> FrozenContext:
         registers=values[10:14],
         fault=values[14:17],
         held=Held(start, ip, bool(repeats)) if is_held else None,
+        previous=previous,
+        branch=branch,
         cpu=reader.take(size),
     )
 
