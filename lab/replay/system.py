@@ -13,6 +13,7 @@ from kernel.objects import Task
 from kernel.port import Probe
 from kernel.recorder import Recorder
 from kernel.state import Kernel
+from kernel.variation import Variation, encode
 from lab.names import Names
 from lab.replay.scene import Scene
 from lab.trace.format import Identity
@@ -57,12 +58,15 @@ def load_programs(scenario: Scenario) -> dict[str, Image]:
     return {task.name: image for task, image in zip(scenario.tasks, images, strict=True)}
 
 
-def identify(scenario: Scenario, images: dict[str, Image]) -> Identity:
-    """Say what makes a run of this scenario with these programs what it is."""
+def identify(
+    scenario: Scenario, images: dict[str, Image], variation: Variation = ()
+) -> Identity:
+    """Say what makes a run of this scenario with these programs and changes what it is."""
     return Identity(
         arch=scenario.arch.name,
         model=f"{MODEL} {CPU_KHZ} kHz",
         images=tuple(images[task.name].digest for task in scenario.tasks),
+        variation=tuple(map(encode, variation)),
     )
 
 
