@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from guest.errors import GuestError
+from guest.host import HostCall
 from guest.table import MAX_ITEMS, Table, check_known, did_you_mean, expected, quote
 from guest.toml import parse_toml, read_toml
 from kernel import abi
@@ -182,7 +183,8 @@ class Scenario:
     """A scenario, complete and consistent; images are not loaded yet.
 
     `arches` are all architectures it exists for, `arch` the one chosen.  `text` is the
-    file's content, for traces.
+    file's content, for traces.  `host` is what a thread of the host's does besides; None:
+    there is no such thread.
     """
 
     title: str
@@ -201,6 +203,7 @@ class Scenario:
     expect: Expect
     text: str
     console_input: bytes = b""
+    host: tuple[HostCall, ...] | None = None
 
     @property
     def threads(self) -> tuple[ThreadSpec, ...]:

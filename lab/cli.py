@@ -20,6 +20,12 @@ _arch = click.option("--arch", help="Run on this architecture: amd64 or ia32.")
 _cycles = click.option(
     "--cycles", type=click.IntRange(1), help="Budget of cycles instead of the scenario's."
 )
+_calls = click.option(
+    "--calls",
+    type=click.Path(),
+    metavar="FILE",
+    help="Let a thread of the host's make these calls, too, as a test did that failed.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _suppressions = click.option(
     "--suppressions",
@@ -112,6 +118,7 @@ def _judging(command: Any) -> Any:
 @click.argument("scenario")
 @_arch
 @_cycles
+@_calls
 @_json
 @_quiet
 @_trace_file
@@ -122,6 +129,7 @@ def run(
     scenario: str,
     arch: str | None,
     cycles: int | None,
+    calls: str | None,
     as_json: bool,
     quiet: bool,
     trace: str | None,
@@ -137,6 +145,7 @@ def run(
             scenario,
             arch=arch,
             cycles=cycles,
+            calls=calls,
             progress=not (as_json or quiet),
             check=not no_check,
             trace=writer,
@@ -154,6 +163,7 @@ def run(
 @click.argument("scenario")
 @_arch
 @_cycles
+@_calls
 @_json
 @_quiet
 @_judging
@@ -161,6 +171,7 @@ def check(
     scenario: str,
     arch: str | None,
     cycles: int | None,
+    calls: str | None,
     as_json: bool,
     quiet: bool,
     **judging: Any,
@@ -172,12 +183,17 @@ def check(
     from lab.views import finding, findings, result
 
     done = _judged(
-        scenario, arch=arch, cycles=cycles, progress=not (as_json or quiet), **judging
+        scenario,
+        arch=arch,
+        cycles=cycles,
+        calls=calls,
+        progress=not (as_json or quiet),
+        **judging,
     )
     if as_json:
         _print_json(result.as_json(done))
         sys.exit(_exit_code(done))
-    context = _context(done, scenario, arch=arch, cycles=cycles)
+    context = _context(done, scenario, arch=arch, cycles=cycles, calls=calls)
     if not quiet:
         _print_lines(result.render_title(done))
     if not (quiet and done.holds):
@@ -199,16 +215,23 @@ def check(
 @click.argument("finding")
 @_arch
 @_cycles
+@_calls
 @_json
 def explain(
-    scenario: str, finding: str, arch: str | None, cycles: int | None, as_json: bool
+    scenario: str,
+    finding: str,
+    arch: str | None,
+    cycles: int | None,
+    calls: str | None,
+    as_json: bool,
 ) -> None:
     """Tell the story of a FINDING of SCENARIO, such as F1, from the beginning."""
     from lab.views import finding_json, result, story
     from lab.views.text import printable
 
+    loaded = _load(scenario, arch=arch, calls=calls)
     done = _with_progress(
-        lambda progress: _run(scenario, arch=arch, cycles=cycles, progress=progress),
+        lambda progress: _run(loaded, cycles=cycles, progress=progress),
         show=not as_json,
     )
     ids = [found.id for found in done.findings]
@@ -227,7 +250,7 @@ def explain(
             }
         )
         return
-    context = _context(done, scenario, arch=arch, cycles=cycles)
+    context = _context(done, scenario, arch=arch, cycles=cycles, calls=calls)
     _print_lines(story.render_story(found, context))
 
 
@@ -235,10 +258,16 @@ def explain(
 @click.argument("scenario")
 @_arch
 @_cycles
+@_calls
 @_json
 @_quiet
 def trace(
-    scenario: str, arch: str | None, cycles: int | None, as_json: bool, quiet: bool
+    scenario: str,
+    arch: str | None,
+    cycles: int | None,
+    calls: str | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Run SCENARIO and print every message with all its words, faults, switches and log.
 
@@ -247,8 +276,9 @@ def trace(
     from kernel.events import Switch
     from lab.views import result, text
 
+    loaded = _load(scenario, arch=arch, calls=calls)
     if as_json:
-        _trace_as_json(scenario, arch=arch, cycles=cycles)
+        _trace_as_json(loaded, cycles=cycles)
     print_line = _line_printer()
     print_line(text.trace_head())
 
@@ -257,13 +287,13 @@ def trace(
             for line in text.render_event(event, names):
                 print_line(line)
 
-    done = _run(scenario, arch=arch, cycles=cycles, listener=show)
+    done = _run(loaded, cycles=cycles, listener=show)
     for line in result.render_result(done, quiet=True):
         print_line(line)
     sys.exit(_exit_code(done))
 
 
-def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
+def _trace_as_json(scenario: Any, **options: Any) -> NoReturn:
     # One object, but written as the run goes: a trace may be longer than memory.
     from lab.views import result
 
@@ -284,6 +314,7 @@ def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
 @click.argument("scenario")
 @_arch
 @_cycles
+@_calls
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any that is free.")
 @click.option("--listen", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--task", help="Show only this task, to a gdb without multiprocess.")
@@ -292,6 +323,7 @@ def gdb(
     scenario: str,
     arch: str | None,
     cycles: int | None,
+    calls: str | None,
     port: int,
     listen: str,
     task: str | None,
@@ -302,14 +334,13 @@ def gdb(
     Anybody who can reach the port can look at the run: it is open to this machine only,
     unless --listen says otherwise.
     """
-    from guest.scenario import load_scenario
     from kernel.errors import UsageError
     from lab.gdb.server import serve_scenario
 
     def tell(host: str, port: int) -> None:
         click.echo(f"gdb -ex 'target remote {host}:{port}'")
 
-    loaded = load_scenario(scenario, arch=arch)
+    loaded = _load(scenario, arch=arch, calls=calls)
     try:
         serve_scenario(
             loaded, host=listen, port=port, cycles=cycles, task=task, once=once, tell=tell
@@ -325,6 +356,7 @@ def gdb(
 @click.option("--at", "mark", default="end", show_default=True, help="A mark in the run.")
 @_arch
 @_cycles
+@_calls
 @_json
 def why(
     scenario: str,
@@ -333,6 +365,7 @@ def why(
     mark: str,
     arch: str | None,
     cycles: int | None,
+    calls: str | None,
     as_json: bool,
 ) -> None:
     """Tell where a value in SCENARIO comes from: WHAT a THREAD has, back to its origins.
@@ -340,13 +373,12 @@ def why(
     WHAT is a message register such as mr[1], br[0], a CPU register, or *ADDRESS:SIZE.  A mark
     is a POSITION, cycle:N, event:N or end.
     """
-    from guest.scenario import load_scenario
     from kernel.errors import UsageError
     from lab.replay.marks import seek_mark
     from lab.replay.timeline import Timeline
     from lab.replay.why import explain, render_why, why_as_json
 
-    timeline = Timeline(load_scenario(scenario, arch=arch), cycles=cycles)
+    timeline = Timeline(_load(scenario, arch=arch, calls=calls), cycles=cycles)
     try:
         seek_mark(timeline, mark)
         answer = explain(timeline, timeline.find_thread(thread), what)
@@ -690,11 +722,11 @@ def _judged(
     from datetime import date
     from pathlib import Path
 
-    from guest.scenario import Expect, load_scenario
+    from guest.scenario import Expect
     from lab.result import judge
     from lab.suppress import find_suppressions, load_suppressions
 
-    loaded = load_scenario(scenario, arch=options.pop("arch"))
+    loaded = _load(scenario, arch=options.pop("arch"), calls=options.pop("calls", None))
     if no_expect:
         loaded = replace(loaded, expect=Expect())
     file = find_suppressions(loaded.path) if suppressions is None else Path(suppressions)
@@ -720,7 +752,20 @@ def _write_sarif(done: Any, path: Any) -> None:
     write_text(path, json.dumps(log, indent=2) + "\n")
 
 
-def _context(done: Any, scenario: str, *, arch: str | None, cycles: int | None) -> Any:
+def _load(scenario: Any, *, arch: str | None, calls: str | None = None) -> Any:
+    from dataclasses import replace
+    from pathlib import Path
+
+    from guest.host import load_calls
+    from guest.scenario import load_scenario
+
+    loaded = load_scenario(scenario, arch=arch)
+    return loaded if calls is None else replace(loaded, host=load_calls(Path(calls)))
+
+
+def _context(
+    done: Any, scenario: str, *, arch: str | None, cycles: int | None, calls: str | None
+) -> Any:
     from lab.views.finding import Context
 
     command = [scenario]
@@ -728,6 +773,8 @@ def _context(done: Any, scenario: str, *, arch: str | None, cycles: int | None) 
         command += ["--arch", arch]
     if cycles is not None:
         command += ["--cycles", str(cycles)]
+    if calls is not None:
+        command += ["--calls", calls]
     return Context(tuple(command), done.names.source_line, _width())
 
 

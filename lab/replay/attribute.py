@@ -14,8 +14,10 @@ from emu.traps import SYSTEM_CALL
 from emu.watch import Watch as Records
 from guest.image import Image
 from guest.scenario import Scenario
+from kernel.abi import TAG_ITEMS, TAG_ITEMS_SHIFT, TAG_WORDS
 from kernel.events import Created, Deleted, Event, Invocation
 from kernel.state import Kernel
+from kernel.utcb import MR_COUNT
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
 from lab.checker.stream import Access, Call, Chain, Where
@@ -140,6 +142,8 @@ class Feeder:
                 known = Where(pc, calls, chains, self._chain(number, pc - 1))
                 self._places[key] = known
             where = known
+        if self._machine.hosts(context):
+            self._store_message(context, where)
         low = min(low, where.depth)
         self.checker.call(
             Call(
@@ -152,6 +156,20 @@ class Feeder:
                 low,
             )
         )
+
+    def _store_message(self, context: Context, where: Where) -> None:
+        # What the host sends is in the UTCB without any instruction that put it there.
+        number, word = context.number, self._kernel.arch.word
+        base = self._kernel.threads[number].utcb_frame
+        tag = context.tag
+        count = (tag & TAG_WORDS) + 2 * (tag >> TAG_ITEMS_SHIFT & TAG_ITEMS)
+        position = self._machine.instructions - 1
+        for offset in range(0, min(count, MR_COUNT) * word, word):
+            value = int.from_bytes(self._machine.read_physical(base + offset, word), "little")
+            access = Access(
+                position, number, number, offset, word, value, True, where, where.depth
+            )
+            self.checker.access(access)
 
     def event(self, event: Event) -> None:
         """Take an event, and what came before it."""

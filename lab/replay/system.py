@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from emu.errors import NotMappedError
 from emu.machine import Machine, MachineConfig
 from guest.errors import GuestError
+from guest.host import encode
 from guest.image import Image
 from guest.load import load_images
 from guest.scenario import Scenario
@@ -14,6 +15,7 @@ from kernel.port import Probe
 from kernel.recorder import Recorder
 from kernel.state import Kernel
 from lab.names import Names
+from lab.replay.host import HostThread, check_calls, let_call, repeat_calls
 from lab.replay.scene import Scene
 from lab.trace.format import Identity
 
@@ -31,6 +33,7 @@ class System:
     names: Names
     images: dict[str, Image]  # by task name
     tasks: dict[str, Task]
+    host: HostThread | None = None
 
     def close(self) -> None:
         """Give the machine's memory back."""
@@ -63,6 +66,7 @@ def identify(scenario: Scenario, images: dict[str, Image]) -> Identity:
         arch=scenario.arch.name,
         model=f"{MODEL} {CPU_KHZ} kHz",
         images=tuple(images[task.name].digest for task in scenario.tasks),
+        variation=tuple(encode(call) for call in scenario.host or ()),
     )
 
 
@@ -83,6 +87,7 @@ def boot(
     kernel = Kernel(machine, scenario.arch, recorder=recorder, probe=probe)
     scene = Scene(scenario, images, machine, kernel)
     try:
+        check_calls(scenario)
         scene.build()
     except UsageError as error:
         machine.close()
@@ -90,7 +95,9 @@ def boot(
     except GuestError:
         machine.close()
         raise
-    return System(scenario, machine, kernel, scene.names, images, scene.tasks)
+    if scene.host is not None:
+        let_call(machine, scene.host, repeat_calls(scenario.host or ()))
+    return System(scenario, machine, kernel, scene.names, images, scene.tasks, scene.host)
 
 
 def configure(scenario: Scenario) -> MachineConfig:
