@@ -6,7 +6,7 @@ one `GuestError` with the path of its key.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from functools import partial
 from pathlib import Path
@@ -251,6 +251,24 @@ def restore_scenario(text: str, *, path: Path, arch: str) -> Scenario:
     return _scenario(table, path, text, arch, has_files=False)
 
 
+def with_images(scenario: Scenario, images: Mapping[str, str | Path]) -> Scenario:
+    """Give a scenario some of whose tasks run other programs, by their names.
+
+    A program is a path, or relative to the scenario or to the programs that ship.
+    """
+    known = [task.name for task in scenario.tasks]
+    table = Table(str(scenario.path), "", {})
+    for name in images:
+        check_known(name, frozenset(known), "task", partial(table.error, "image"))
+    tasks = [
+        replace(task, image=_find_image(str(images[task.name]), table, scenario.path))
+        if task.name in images
+        else task
+        for task in scenario.tasks
+    ]
+    return replace(scenario, tasks=tuple(tasks))
+
+
 @dataclass(frozen=True, slots=True)
 class _Names:
     """What can be referred to; the values are those of `CapKind`."""
@@ -463,8 +481,10 @@ def _image(table: Table, arch: Arch, path: Path | None) -> Path:
     text = table.string("image").replace("{arch}", arch.name)
     if not text or len(text) > 4096:
         raise table.error("image", "expected the name of a file")
-    if path is None:
-        return Path(text)
+    return Path(text) if path is None else _find_image(text, table, path)
+
+
+def _find_image(text: str, table: Table, path: Path) -> Path:
     for folder in (path.parent, PROGRAMS):
         try:
             if (folder / text).is_file():

@@ -164,6 +164,11 @@ class Session:
         return self._result
 
     @property
+    def is_finished(self) -> bool:
+        """Whether somebody has asked for the result."""
+        return self._result is not None
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What the checker found; this ends the run, as `finish` does."""
         return self.finish().findings
