@@ -47,6 +47,8 @@ GUILTY = SCENARIO.replace("SERVER", "faq_nested_call")
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A suite of tests of its own, run in this process."""
     monkeypatch.setenv("PYTHONPATH", str(PATHS))
+    # Others take half of the time: Hypothesis is imported anew in every suite.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest(PLUGIN)
     pytester.mkdir("scenarios")
     return pytester
@@ -370,7 +372,9 @@ def test_all_of_it_works_in_several_processes(suite: pytest.Pytester) -> None:
     put(suite, "guilty.toml", GUILTY)
     suite.makepyfile(test_it=GOLDEN.replace("NUMBER", "5"), test_more=FAILING)
 
-    result = suite.runpytest_subprocess("-n2", "--update-golden", "--junit-xml=junit.xml")
+    result = suite.runpytest_subprocess(
+        "-p", "xdist", "-n2", "--update-golden", "--junit-xml=junit.xml"
+    )
 
     result.assert_outcomes(passed=4, failed=3)
     output = result.stdout.str()
@@ -385,6 +389,7 @@ def test_without_the_plugin_nothing_of_it_is_there(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(PATHS))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.mkdir("scenarios").joinpath("x.toml").write_text(CLEAN)
     pytester.makepyfile("def test_it(): pass")
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
