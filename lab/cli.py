@@ -392,6 +392,26 @@ def why(
         click.echo("\n".join(render_why(answer)))
 
 
+@commands.command("new")
+@click.argument("directory", type=click.Path())
+@click.option(
+    "--include", "only_include", is_flag=True, help="Only bring its include files up to date."
+)
+def new_project(directory: str, only_include: bool) -> None:
+    """Make an example project in DIRECTORY: a server in C, a client, a scenario and tests."""
+    import shlex
+    from pathlib import Path
+
+    from guest.project import create_project, refresh_include
+
+    folder = Path(directory)
+    written = refresh_include(folder) if only_include else create_project(folder)
+    for path in written:
+        click.echo(f"  {path}")
+    if not only_include:
+        click.echo(f"now run: make -C {shlex.quote(directory)} test")
+
+
 @commands.command("list")
 @click.option("--corpus", is_flag=True, help="List the corpus of known misuse instead.")
 @_json
