@@ -9,6 +9,7 @@ Rule 2: nothing is shared between tests, so that they run in any order and proce
 """
 
 from collections.abc import Generator, Mapping, Sequence
+from os.path import normpath
 from pathlib import Path
 from typing import Protocol
 
@@ -403,7 +404,7 @@ def _load(
     images: Mapping[str, str | Path] | None,
 ) -> Scenario:
     if not isinstance(scenario, Scenario):
-        near = folder / scenario
+        near = Path(normpath(folder / scenario))
         is_path = isinstance(scenario, Path) or "/" in scenario or scenario.endswith(".toml")
         scenario = load_scenario(near if is_path and near.is_file() else scenario, arch=arch)
     if not images:

@@ -22,7 +22,8 @@ def test_a_number_is_doubled(lab: Lab, arch: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "words"), [(PROTO_DOUBLER + 1, (1,)), (PROTO_DOUBLER, ()), (PROTO_DOUBLER, (1, 2))]
+    ("label", "words"),
+    [(PROTO_DOUBLER + 1, (1,)), (PROTO_DOUBLER, ()), (PROTO_DOUBLER, (1, 2))],
 )
 def test_a_request_that_is_none_is_refused(
     lab: Lab, label: int, words: tuple[int, ...]
