@@ -242,6 +242,12 @@ def load_scenario(where: str | Path, *, arch: str | None = None) -> Scenario:
     return _scenario(Table(str(path), "", content), path, text, arch)
 
 
+def parse_scenario(text: str, *, path: Path, arch: str | None = None) -> Scenario:
+    """Check the text of a scenario that is no file; images are looked for beside `path`."""
+    table = Table(str(path), "", parse_toml(text, file=str(path)))
+    return _scenario(table, path, text, arch)
+
+
 def restore_scenario(text: str, *, path: Path, arch: str) -> Scenario:
     """Check the text of a scenario whose images are not files, but come from a trace.
 
@@ -464,6 +470,8 @@ def _thread(
         entry = _entry(table)
         argument = table.word("argument", 0, arch)
         table.finish()
+    elif table.has("entry"):
+        entry = _entry(table)
     return ThreadSpec(task, name, entry, priority, stack, pager, handler, argument, table.key)
 
 
@@ -491,7 +499,10 @@ def _find_image(text: str, table: Table, path: Path) -> Path:
                 return folder / text
         except (OSError, ValueError):
             continue
-    hint = ": run `make guests`" if "build" in Path(text).parts else ""
+    hint = ""
+    if "build" in Path(text).parts:
+        ours = Path(text).parts[0] == "build"  # as scenarios that ship have it
+        hint = ": run `make guests`" if ours else ": is it built?"
     raise table.error(
         "image", f"{quote(text)} is neither in {path.parent} nor in {PROGRAMS}{hint}"
     )

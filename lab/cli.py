@@ -87,6 +87,66 @@ _trace_limit = click.option(
     metavar="SIZE",
     help="Stop recording, and say so, when the file would be larger.",
 )
+
+
+def _programs(command: Any) -> Any:
+    """Let a command take programs in place of a SCENARIO."""
+    from functools import wraps
+
+    @wraps(command)
+    def run(
+        scenario: str | None,
+        image: tuple[str, ...],
+        gate: tuple[str, ...],
+        entry: tuple[str, ...],
+        arch: str | None,
+        **options: Any,
+    ) -> None:
+        if image and "finding" in options and options["finding"] is None:
+            scenario, options["finding"] = None, scenario  # the only word there is
+        if (scenario is None) == (not image):
+            raise click.UsageError("expected a SCENARIO, or programs given by --image")
+        if image:
+            chosen = _made_of(image, gate, entry, arch)
+        elif gate or entry:
+            raise click.UsageError("--gate and --entry go with --image")
+        else:
+            chosen = scenario
+        command(scenario=chosen, arch=arch, **options)
+
+    for option in (
+        click.option("--entry", multiple=True, metavar="TASK=SYMBOL", help="Or an address."),
+        click.option(
+            "--gate",
+            multiple=True,
+            metavar="NAME[=THREAD][,label=N]",
+            help="A gate to the thread of that name; all others get a capability of it.",
+        ),
+        click.option(
+            "--image", multiple=True, metavar="TASK=FILE", help="Run this, without a SCENARIO."
+        ),
+        click.argument("scenario", required=False),
+    ):
+        run = option(run)
+    return run
+
+
+def _made_of(
+    image: tuple[str, ...], gate: tuple[str, ...], entry: tuple[str, ...], arch: str | None
+) -> Any:
+    from pathlib import Path
+
+    from guest.command import Wanted, make_scenario
+
+    words = [
+        f"{option}={value}"
+        for option, values in (("--image", image), ("--gate", gate), ("--entry", entry))
+        for value in values
+    ]
+    click.get_current_context().meta["l4lab.words"] = words
+    return make_scenario(Wanted(image, gate, entry, arch), folder=Path.cwd())
+
+
 _from = click.option(
     "--from",
     "first",
@@ -115,7 +175,7 @@ def _judging(command: Any) -> Any:
 
 
 @commands.command()
-@click.argument("scenario")
+@_programs
 @_arch
 @_cycles
 @_calls
@@ -160,7 +220,7 @@ def run(
 
 
 @commands.command()
-@click.argument("scenario")
+@_programs
 @_arch
 @_cycles
 @_calls
@@ -211,21 +271,23 @@ def check(
 
 
 @commands.command()
-@click.argument("scenario")
-@click.argument("finding")
+@_programs
+@click.argument("finding", required=False)
 @_arch
 @_cycles
 @_calls
 @_json
 def explain(
-    scenario: str,
-    finding: str,
+    scenario: Any,
+    finding: str | None,
     arch: str | None,
     cycles: int | None,
     calls: str | None,
     as_json: bool,
 ) -> None:
     """Tell the story of a FINDING of SCENARIO, such as F1, from the beginning."""
+    if finding is None:
+        raise click.UsageError("expected a FINDING, such as F1")
     from lab.views import finding_json, result, story
     from lab.views.text import printable
 
@@ -255,7 +317,7 @@ def explain(
 
 
 @commands.command()
-@click.argument("scenario")
+@_programs
 @_arch
 @_cycles
 @_calls
@@ -311,7 +373,7 @@ def _trace_as_json(scenario: Any, **options: Any) -> NoReturn:
 
 
 @commands.command()
-@click.argument("scenario")
+@_programs
 @_arch
 @_cycles
 @_calls
@@ -777,9 +839,10 @@ def _load(scenario: Any, *, arch: str | None, calls: str | None = None) -> Any:
     from pathlib import Path
 
     from guest.host import load_calls
-    from guest.scenario import load_scenario
+    from guest.scenario import Scenario, load_scenario
 
-    loaded = load_scenario(scenario, arch=arch)
+    is_loaded = isinstance(scenario, Scenario)
+    loaded = scenario if is_loaded else load_scenario(scenario, arch=arch)
     return loaded if calls is None else replace(loaded, host=load_calls(Path(calls)))
 
 
@@ -788,7 +851,7 @@ def _context(
 ) -> Any:
     from lab.views.finding import Context
 
-    command = [scenario]
+    command = list(click.get_current_context().meta.get("l4lab.words", [scenario]))
     if arch is not None:
         command += ["--arch", arch]
     if cycles is not None:

@@ -219,6 +219,8 @@ class Session:
         if len(words) > MR_COUNT:
             raise UsageError(f"{len(words)} words, a message has at most {MR_COUNT}")
         for word in words:
+            if not isinstance(word, int):
+                raise UsageError(f"{word!r:.40} is no word: expected a number")
             if not -limit // 2 <= word < limit:
                 raise UsageError(f"{word:#x} is no word of {arch.bits} bits")
         masked = tuple(word % limit for word in words)

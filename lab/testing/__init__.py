@@ -25,7 +25,7 @@ from lab.expect import compare as compare_findings
 from lab.messages import Message, Messages
 from lab.observables import first_difference, observe
 from lab.result import Run
-from lab.session import Session, boot
+from lab.session import CallFailed, NoAnswer, Session, boot
 from lab.testing import golden as files
 from lab.testing.runs import Ran, Runs, describe, record, repeat_command
 from lab.testing.scenarios import PATTERN, RUNS, ScenarioFile, is_scenario
@@ -34,6 +34,7 @@ from lab.views.result import WIDTH
 
 __all__ = ["Finding", "Golden", "Lab", "Message", "Run", "RunScenario", "Session"]
 
+_PACKAGES = ("emu", "guest", "kernel", "lab")
 _MARKER = "expect_finding"
 _FOLDER = "l4lab-artifacts"
 _GOLDEN = "l4lab.golden"  # property: a golden file that was written
@@ -278,7 +279,11 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Judge the findings of a test that has passed so far."""
-    result = yield
+    try:
+        result = yield
+    except (GuestError, UsageError, CallFailed, NoAnswer) as error:
+        _cut(error)
+        raise
     runs = item.stash.get(RUNS, None)
     expected = _expected(item)
     if runs is not None and not isinstance(expected, str):
@@ -316,6 +321,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     for path in written:
         terminalreporter.write_line(f"golden file written: {path}")
+
+
+def _cut(error: BaseException) -> None:
+    # Where in the lab an error of the test's is noticed helps nobody.
+    last, step = None, error.__traceback__
+    while step is not None:
+        package = str(step.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in _PACKAGES:
+            last = step
+        step = step.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def _sections(item: pytest.Item, runs: Runs) -> list[tuple[str, str]]:

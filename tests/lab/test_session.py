@@ -309,3 +309,49 @@ def test_a_timeout_is_not_shorter_and_at_most_a_thousandth_longer(microseconds: 
     half = encode_timeout(microseconds)
     said = (half & 0x3FF) << (half >> 10)
     assert microseconds <= said <= microseconds + microseconds // 500
+
+
+# -- programs instead of a scenario ----------------------------------------------
+
+PROGRAMS = (
+    *("--image", "notifier=amd64/faq_notifier.s", "--image", "server=amd64/SERVER.s"),
+    *("--image", "client=amd64/faq_client.s", "--gate", "doubler=server"),
+    *("--gate", "notifier"),
+)
+
+
+def programs(server: str) -> list[str]:
+    return [word.replace("SERVER", server) for word in PROGRAMS]
+
+
+def test_programs_run_without_a_scenario(l4lab: CommandLine, tmp_path: Path) -> None:
+    clean = l4lab("run", *programs("faq_read_first"))
+    assert clean.code == 0
+    assert "client: sent 42, got 84 (84 expected)" in clean.out
+
+    guilty = l4lab("check", *programs("faq_nested_call"))
+    assert guilty.code == 1
+    (why,) = [line for line in guilty.out.splitlines() if line.startswith("WHY")]
+    words = why.split()[1:]
+    assert words[:2] == ["l4lab", "explain"]
+    assert "dispatch" in l4lab(*words[1:]).out
+
+    trace = tmp_path / "trace"
+    assert l4lab("run", *programs("faq_read_first"), "--trace", str(trace)).code == 0
+    assert l4lab("replay", str(trace)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "expected a SCENARIO, or programs given by --image"),
+        (("faq_read_first", "--image", "a=b"), "expected a SCENARIO, or programs"),
+        (("faq_read_first", "--gate", "a"), "--gate and --entry go with --image"),
+    ],
+)
+def test_programs_and_a_scenario_exclude_each_other(
+    l4lab: CommandLine, words: tuple[str, ...], message: str
+) -> None:
+    ran = l4lab("run", *words)
+    assert (ran.code, ran.out) == (3, "")
+    assert message in ran.err

@@ -207,6 +207,8 @@ def test_findings_of_a_session_must_be_expected(suite: pytest.Pytester) -> None:
         "test_nothing_is_booted": "FAILED",
         "test_a_rule_that_is_none": "FAILED",
     }
+    # What is wrong with a test is said where the test is, and not somewhere in the lab.
+    result.stdout.no_fnmatch_line("*lab/testing/__init__.py*")
     result.stdout.fnmatch_lines_random(
         [
             "*nothing is booted: call lab.boot() first",
