@@ -13,8 +13,8 @@ cdef int TRANSFER, SWITCH, SWITCH_WORDS, _OBJECT
 cdef class RunRecorder(Recorder):
     cdef public object identity
     cdef public list listeners
-    cdef public long long messages, invocations, refusals
-    cdef public list faults, refused
+    cdef public long long messages, invocations, refusals, remarked
+    cdef public list faults, refused, remarks
     cdef public object names, sink
     cdef bytearray _log
     cdef object _hash, _bytes

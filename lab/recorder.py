@@ -15,6 +15,7 @@ from kernel.events import (
     Log,
     Named,
     Refused,
+    Remark,
     Transfer,
     Waiting,
 )
@@ -52,8 +53,9 @@ class RunRecorder(Recorder):
     """Takes the events of one run in, in bounded memory, and passes them on.
 
     `messages` counts completed transfers into a thread, `invocations` those of kernel
-    objects; `refused` has the first of `refusals`.  `names` is told what guests say of names.
-    A `sink` that is there before the first event gets all records, the last at `flush`.
+    objects; `refused` has the first of `refusals`, `remarks` of all that were `remarked`.
+    `names` is told what guests say of names.  A `sink` that is there before the first event
+    gets all records, the last at `flush`.
     """
 
     __slots__ = (
@@ -79,6 +81,8 @@ class RunRecorder(Recorder):
         "names",
         "refusals",
         "refused",
+        "remarked",
+        "remarks",
         "sink",
     )
 
@@ -94,6 +98,8 @@ class RunRecorder(Recorder):
         self.faults: list[Fault | Exception_] = []
         self.refused: list[Refused] = []
         self.refusals = 0
+        self.remarks: list[Remark] = []
+        self.remarked = 0
         self.names: Names | None = None
         self.sink: Sink | None = None
         self._log = bytearray()
@@ -274,6 +280,10 @@ class RunRecorder(Recorder):
             self.refusals += 1
             if len(self.refused) < _MOST_REPORTS:
                 self.refused.append(event)
+        elif isinstance(event, Remark):
+            self.remarked += 1
+            if len(self.remarks) < _MOST_REPORTS:
+                self.remarks.append(event)
         elif _is_unhandled(event) and len(self.faults) < _MOST_REPORTS:
             self.faults.append(event)
 
