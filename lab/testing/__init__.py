@@ -285,7 +285,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         _cut(error)
         raise
     runs = item.stash.get(RUNS, None)
-    expected = _expected(item)
+    try:
+        expected = _expected(item)
+    except (GuestError, UsageError) as error:
+        pytest.fail(str(error), pytrace=False)
     if runs is not None and not isinstance(expected, str):
         _judge(runs, expected)
     return result
