@@ -49,6 +49,7 @@ cdef class Machine:
     cpdef int step(self, Context context, deadline) except -1
     @cython.locals(trap=cython.int)
     cpdef int run_until_position(self, Context context, deadline, long long position) except -1
+    cpdef bint hosts(self, Context context) except -1
     cdef int _call_hosted(self, Context context) except -1
     @cython.locals(cpu=Cpu)
     cdef void _give_back(self, Context context) noexcept

@@ -49,6 +49,38 @@ _ONE = 1  # as wide as the sets of kinds and objects
 _OBJECT = 63
 
 
+class Follower:
+    """Whoever follows a run event by event, and wants no object of a transfer or switch."""
+
+    __slots__ = ()
+
+    def transfer(
+        self,
+        cycle: int,
+        position: int,
+        sender: int,
+        receiver: int,
+        operation: int,
+        via: int,
+        tag: int,
+        label: int,
+        error: int,
+        receiver_ip: int,
+        payload: bytes,
+        overwritten: bytes,
+    ) -> None:
+        """Take note of a message that has just arrived: see `events.Transfer`."""
+        raise NotImplementedError
+
+    def switch(self, following: int) -> None:
+        """Take note of a switch of threads: see `events.Switch`."""
+        raise NotImplementedError
+
+    def event(self, event: Event) -> None:
+        """Take note of anything else."""
+        raise NotImplementedError
+
+
 class RunRecorder(Recorder):
     """Takes the events of one run in, in bounded memory, and passes them on.
 
@@ -59,6 +91,7 @@ class RunRecorder(Recorder):
     """
 
     __slots__ = (
+        "_before",
         "_bytes",
         "_end",
         "_given",
@@ -74,6 +107,7 @@ class RunRecorder(Recorder):
         "_records",
         "_word",
         "faults",
+        "follower",
         "identity",
         "invocations",
         "listeners",
@@ -93,6 +127,7 @@ class RunRecorder(Recorder):
         self.identity = identity
         # Whoever is shown every event, one after the other.
         self.listeners = [] if listener is None else [listener]
+        self.follower: Follower | None = None  # it is shown events before the listeners are
         self.messages = 0
         self.invocations = 0
         self.faults: list[Fault | Exception_] = []
@@ -114,11 +149,14 @@ class RunRecorder(Recorder):
         # Of the chunk that is not complete yet.
         self._records = 0
         self._kinds = self._objects = 0
+        self._before = b""  # what `prepare` kept, if anybody follows
         self._old = memoryview(bytearray(MR_COUNT * 8)).cast("Q")
 
     def prepare(self, utcb: Utcb, count: int) -> None:
         """Keep what a receiver holds in the first `count` words: a transfer comes next."""
         utcb.widen(self._old, 0, count)
+        if self.follower is not None:
+            self._before = utcb.read(count)
 
     def transfer(
         self,
@@ -158,6 +196,21 @@ class RunRecorder(Recorder):
         self.messages += 1
         self._kinds |= _ONE << TRANSFER
         self._objects |= _ONE << (sender & _OBJECT) | _ONE << (receiver.number & _OBJECT)
+        if self.follower is not None:
+            self.follower.transfer(
+                cycle,
+                position,
+                sender,
+                receiver.number,
+                operation,
+                via,
+                tag,
+                receiver.registers[LABEL],
+                error,
+                receiver_ip,
+                receiver.utcb.read(count),
+                self._before,
+            )
         self._close(size)
 
     def switch(self, cycle: int, position: int, previous: int, following: int) -> None:
@@ -172,6 +225,8 @@ class RunRecorder(Recorder):
         self._out[at + 4] = following
         self._kinds |= _ONE << SWITCH
         self._objects |= _ONE << (previous & _OBJECT) | _ONE << (following & _OBJECT)
+        if self.follower is not None:
+            self.follower.switch(following)
         self._close(SWITCH_WORDS)
 
     def record(self, event: Event) -> None:
@@ -192,6 +247,8 @@ class RunRecorder(Recorder):
             party = record[at]
             self._objects |= _ONE << (party & _OBJECT)
         self._note(event)
+        if self.follower is not None:
+            self.follower.event(decode(record, self._word))
         self._close(size)
 
     def flush(self) -> None:

@@ -255,6 +255,7 @@ def test_without_memory_nothing_is_mapped(lack: str) -> None:
     """ABI 6.10, group 2: -12."""
     desk, thread = scene(AMD64, call(abi.DEBUGGER_TRACE_SLOTS, place(RING, ring_order(AMD64))))
     quota = thread.task.quota
+    free = list(desk.kernel.shared_free)
     if lack == "quota":
         quota.limit = quota.used + 100
     elif lack == "tables":
@@ -267,6 +268,11 @@ def test_without_memory_nothing_is_mapped(lack: str) -> None:
 
     assert labels(desk, thread) == [-Errno.ENOMEM]
     assert (quota.used, desk.machine.spaces[thread.task.number]) == (used, before)
+    if lack == "shared":
+        assert desk.kernel.trace_frame < 0
+        desk.kernel.shared_free[:] = free
+    elif lack == "quota":
+        quota.limit = used + 10_000
     check_invariants(desk)
 
 
