@@ -57,6 +57,7 @@ cdef class Feeder(Follower):
     )
     @cython.locals(path=cython.ulonglong, number=cython.int, where=Where, low=cython.int)
     cpdef call(self, Context context)
+    cdef _store_message(self, Context context, unsigned long long path, int low)
     cdef Where _call_place(self, Context context, unsigned long long path, unsigned long long pc)
     @cython.locals(found=Where)
     cdef Where _place(self, int thread, unsigned long long path, unsigned long long pc)

@@ -27,8 +27,10 @@ from emu.traps import SYSTEM_CALL
 from emu.watch import Watch as Records
 from guest.image import Image
 from guest.scenario import Scenario
+from kernel.abi import TAG_ITEMS, TAG_ITEMS_SHIFT, TAG_WORDS
 from kernel.events import Created, Deleted, Event, Invocation
 from kernel.state import Kernel
+from kernel.utcb import MR_COUNT
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
 from lab.checker.stream import Access, Arrival, Call, Chain, Where
@@ -189,6 +191,8 @@ class Feeder(Follower):
             where = self._call_place(context, path, pc)
             self._keep(key, where)
         low = min(self._calls.take_low(number, path), where.depth)
+        if self._machine.hosts(context):
+            self._store_message(context, path, low)
         self.checker.call(
             Call(
                 self._machine.instructions,
@@ -200,6 +204,17 @@ class Feeder(Follower):
                 low,
             )
         )
+
+    def _store_message(self, context: Context, path: int, low: int) -> None:
+        # What the host sends is in the UTCB without any instruction that put it there.
+        word = self._kernel.arch.word
+        base = self._kernel.threads[context.number].utcb_frame
+        tag = context.tag
+        count = (tag & TAG_WORDS) + 2 * (tag >> TAG_ITEMS_SHIFT & TAG_ITEMS)
+        position = self._machine.instructions - 1
+        for at in range(base, base + min(count, MR_COUNT) * word, word):
+            value = int.from_bytes(self._machine.read_physical(at, word), "little")
+            self._feed(position, context.number, context.ip, at, word, value, True, path, low)
 
     def transfer(
         self,

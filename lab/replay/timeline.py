@@ -99,6 +99,7 @@ class Timeline:
         self.names: Names = self._rerun.names
         self.log = self._rerun.log
         self.tasks: dict[str, int] = self._rerun.tasks  # those of the scenario, by name
+        self.host = self._rerun.host  # the number of the thread that a test calls from, or 0
 
     # -- where ------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from guest.errors import GuestError
+from guest.host import decode, is_host_call
 from guest.scenario import Scenario, restore_scenario
 from kernel.events import Created, Event, Items, Named, Outcome, Transfer
 from lab.names import Names
@@ -109,7 +110,14 @@ class Trace:
     def scenario(self) -> Scenario:
         """Give the scenario; its images are `head.images`."""
         name = Path(f"{self.head.scenario_name}.toml")
-        return restore_scenario(self.head.scenario, path=name, arch=self.head.arch.name)
+        found = restore_scenario(self.head.scenario, path=name, arch=self.head.arch.name)
+        lines = [line for line in self.head.variation if is_host_call(line)]
+        if not lines:
+            return found
+        try:
+            return replace(found, host=tuple(decode(line) for line in lines))
+        except ValueError as error:
+            raise damaged(self.path, str(error)) from None
 
     def names(self, before: int | None = None) -> Names:
         """Give the names that hold before event `before`, by default those of the end."""
