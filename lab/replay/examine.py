@@ -19,6 +19,7 @@ from lab.checker.judge import Evidence, Judged, judge
 from lab.checker.stream import common
 from lab.names import Names
 from lab.replay.confirm import Confirmer
+from lab.replay.leftovers import LeftoverTracker
 from lab.replay.provenance import Origin, Tracker, TrackingMachine
 from lab.replay.symbols import RunSymbols
 from lab.replay.system import boot, configure
@@ -53,6 +54,7 @@ class _Seen:
     """What a second look has shown: by candidate, and the cycles by position."""
 
     origins: dict[int, Origin]
+    leftovers: set[int]  # those whose store put back what was on the stack by chance
     fates: dict[int, Fate]
     cycles: dict[int, int]
 
@@ -87,6 +89,8 @@ def examine(
             continue
         evidence = _attribute(candidate, seen.origins.get(id(candidate)), names)
         _consider_use(candidate, evidence, seen.fates.get(id(candidate)))
+        if candidate.restore is not None and id(candidate) not in seen.leftovers:
+            evidence.is_exempt = True  # it meant to store what it did
         judged.append(Judged(candidate, evidence))
         if evidence.is_exempt or candidate.is_note:
             continue
@@ -127,7 +131,7 @@ def _attribute(candidate: Candidate, origin: Origin | None, names: Names) -> Evi
         evidence.attribution = Attribution.INFERRED
     if candidate.rule is Rule.SETUP_CLOBBERED and candidate.is_open:
         evidence.attribution = Attribution.INFERRED
-    if candidate.rule not in _BY_ADDRESS:
+    if candidate.rule not in _BY_ADDRESS or candidate.restore is not None:
         return evidence
     if origin is None or not origin.is_known:
         evidence.attribution = Attribution.INFERRED
@@ -208,12 +212,13 @@ def _look_again(
         each
         for each in candidates
         if each.rule in _BY_ADDRESS and each.clobber is not None and not each.is_note
+        if each.restore is None
     ][:_TRACKED]
     marks = {each.position for each in candidates if not each.is_call}
     marks |= {each.reader[1] for each in candidates if each.reader is not None}
     marks |= {store.position for each in candidates for store in each.stores}
     if not marks:
-        return _Seen({}, {}, {})
+        return _Seen({}, set(), {}, {})
     machine = TrackingMachine(configure(scenario))
     system = boot(scenario, images, machine=machine)
     trackers = [Tracker(each, scenario.arch.word == 8) for each in followed]
@@ -222,7 +227,12 @@ def _look_again(
         for each in candidates
         if each.rule in _USED and not each.is_note
     }
+    leftovers = {
+        id(each): _leftover_tracker(each, system.kernel)
+        for each in [each for each in candidates if each.restore is not None][:_TRACKED]
+    }
     machine.follow(trackers, list(uses.values()), marks, names.images)
+    machine.leftovers = list(leftovers.values())
     try:
         last = max(marks) + _AFTER
         _run_to(machine, lambda until: run(system.kernel, until), last, budget)
@@ -230,6 +240,7 @@ def _look_again(
         system.close()
     return _Seen(
         {id(each.candidate): each.origin for each in trackers},
+        {key for key, each in leftovers.items() if each.is_leftover},
         {key: each.result() for key, each in uses.items()},
         machine.cycles,
     )
@@ -239,10 +250,22 @@ def _use_tracker(candidate: Candidate, kernel: Kernel) -> UseTracker:
     thread, position = candidate.thread, candidate.position
     if candidate.reader is not None:
         thread, position = candidate.reader
+    utcb = _utcb(thread, kernel)
+    return UseTracker(thread, position, utcb, candidate.offset, candidate.size)
+
+
+def _leftover_tracker(candidate: Candidate, kernel: Kernel) -> LeftoverTracker:
+    store, message = candidate.restore, candidate.message
+    assert store is not None, "there is a store that put something back"
+    assert message is not None, "over a word of a message"
+    address = _utcb(candidate.thread, kernel).start + candidate.offset
+    return LeftoverTracker(candidate.thread, message.position, store.position, address)
+
+
+def _utcb(thread: int, kernel: Kernel) -> range:
     known = kernel.threads.get(thread)
     start = known.utcb_address if known is not None and known.is_bound() else 0
-    utcb = range(start, start + kernel.arch.utcb_size)
-    return UseTracker(thread, position, utcb, candidate.offset, candidate.size)
+    return range(start, start + kernel.arch.utcb_size)
 
 
 def _run_to(

@@ -23,6 +23,7 @@ from guest.image import Image
 from lab.checker.candidate import Candidate
 from lab.checker.lives import Turn
 from lab.checker.stream import Chain, Where
+from lab.replay.leftovers import LeftoverTracker
 from lab.replay.operation import Operation, take_apart
 from lab.replay.uses import UseTracker
 
@@ -317,6 +318,7 @@ class TrackingMachine(Machine):
         "_trackers",
         "_uses",
         "cycles",
+        "leftovers",
     )
 
     def __init__(self, config: MachineConfig) -> None:
@@ -327,6 +329,7 @@ class TrackingMachine(Machine):
         self._operations: dict[tuple[int, int], Operation | None] = {}
         self._trackers: list[Tracker] = []
         self._uses: list[UseTracker] = []
+        self.leftovers: list[LeftoverTracker] = []
         self._marks: list[int] = []  # positions, the last one first
         self._images: dict[int, Image] = {}
         self._depths: dict[int, int] = {}
@@ -358,7 +361,15 @@ class TrackingMachine(Machine):
                 for each in self._uses
                 if each.thread == context.number and each.is_active(position)
             ]
-            if active or uses:
+            leftovers = [
+                each
+                for each in self.leftovers
+                if each.thread == context.number and each.is_active(position)
+            ]
+            if active or uses or leftovers:
+                for leftover in leftovers:
+                    operation = self._operation(context, context.ip)
+                    leftover.step(operation, position, context.sp, context.load_register)
                 trap = self._step(context, deadline, active, uses, position)
             else:
                 following = self._next(context, position)
@@ -392,6 +403,11 @@ class TrackingMachine(Machine):
         ]
         begins += [
             each.begin for each in self._uses if each.thread == number and each.begin > position
+        ]
+        begins += [
+            each.begin
+            for each in self.leftovers
+            if each.thread == number and each.begin > position
         ]
         if self._marks:
             begins.append(self._marks[-1])

@@ -131,6 +131,20 @@ def test_unbalanced_restore_on_no_path_at_all() -> None:
     assert s.found() == [("unbalanced-restore", 1, "wrong")]
 
 
+def test_a_store_over_an_overwritten_word_may_put_back_what_was_never_saved() -> None:
+    s = request()
+    with s.frame("dispatch"):
+        s.load(0)
+        with s.frame("record"):
+            s.store(0, 9)
+            s.call(words=1, answer=(1, 2))
+            s.store(1, 5)
+        s.load(1)
+    assert s.found() == [("unbalanced-restore", 1, "wrong")]
+    # It is for the second look to say where the value came from.
+    assert [each.restore is not None for each in s.checker.candidates.all()] == [True]
+
+
 def test_an_unbalanced_restore_alone_is_nothing() -> None:
     s = request()
     with s.frame("dispatch"):

@@ -180,21 +180,43 @@ def _misplaced(
 
     That is one that the message had elsewhere, stored where others were put back.
     """
-    if message is None or message.nested is None or store.size != shadow.word:
+    if message is None or message.nested is None or last > message.delivered:
         return None
-    if store.where.calls != message.put_back_by or message.put_back < 2 * shadow.word:
+    at = first - store.offset
+    if store.value[at : at + last - first] == message.payload[first:last]:
         return None
-    if last > message.delivered or store.value == message.payload[first:last]:
-        return None
-    if not _is_callee(store.where, access.where):
-        return None
+    if (
+        store.size != shadow.word
+        or store.where.calls != message.put_back_by
+        or message.put_back < 2 * shadow.word
+        or not _is_callee(store.where, access.where)
+    ):
+        return _never_saved(shadow, access, first, last, store, message)
     word = shadow.word
     words = [message.payload[k : k + word] for k in range(0, message.delivered, word)]
     if store.value not in words:
-        return None
+        return _never_saved(shadow, access, first, last, store, message)
     found = _stale(shadow, access, first, last, message, message.nested, is_delivery=False)
     found.stores = (store,)
     found.checks = {"restore": "another word of the message was put back here"}
+    return found
+
+
+def _never_saved(
+    shadow: Shadow, access: Access, first: int, last: int, store: Store, message: Turn
+) -> Candidate | None:
+    """Judge a read of one's own store over a word of a message.
+
+    It may put back what nobody had saved: a second look sees where its value came from.
+    """
+    nested = message.nested
+    if nested is None or store.number < nested.number or store.turn is not None:
+        return None
+    found = _stale(shadow, access, first, last, message, nested, is_delivery=False)
+    found.rule = Rule.UNBALANCED_RESTORE
+    found.restore = store
+    found.stores = (store,)
+    found.checks = {"restore": "what was put back here had never been saved"}
     return found
 
 
