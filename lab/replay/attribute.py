@@ -14,11 +14,12 @@ from emu.traps import SYSTEM_CALL
 from emu.watch import Watch as Records
 from guest.image import Image
 from guest.scenario import Scenario
-from kernel.events import Created, Deleted, Event, Invocation
+from kernel.events import Created, Deleted, Event, Fate, Fault, Invocation
 from kernel.state import Kernel
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
 from lab.checker.stream import Access, Call, Chain, Where
+from lab.checker.trampoline import leaves_handler
 from lab.recorder import RunRecorder
 from lab.replay.system import System, configure
 
@@ -52,6 +53,7 @@ class Feeder:
         "_call_page",
         "_frames",
         "_images",
+        "_interrupted",
         "_introduced",
         "_kernel",
         "_machine",
@@ -80,6 +82,9 @@ class Feeder:
         self._owners: dict[int, int] = {}  # threads by the physical address of their UTCB
         self._introduced: set[int] = set()
         self._unbound = True
+        # Where threads had the page fault that they handle themselves, and the least depth
+        # before it; -1 once that was told.
+        self._interrupted: dict[int, tuple[Where, int]] = {}
         self._paths: dict[tuple[int, int], tuple[tuple[int, ...], tuple[Chain, ...]]] = {}
         self._places: dict[tuple[int, int, int], Where] = {}
         shared = machine.shared_frames
@@ -117,6 +122,8 @@ class Feeder:
             if owner is None:
                 continue
             where = self._place(thread, path, ip)
+            if thread in self._interrupted:
+                where, low = self._below(thread, where, low)
             feed(
                 Access(
                     position, thread, owner, address - base, length, value, is_write, where, low
@@ -141,6 +148,8 @@ class Feeder:
                 self._places[key] = known
             where = known
         low = min(low, where.depth)
+        if number in self._interrupted:
+            where, low = self._below(number, where, low)
         self.checker.call(
             Call(
                 self._machine.instructions,
@@ -158,12 +167,33 @@ class Feeder:
         self.checker.event(event)
         if isinstance(event, Created):
             self._unbound = True
+        elif isinstance(event, Fault) and event.fate is Fate.TRAMPOLINE:
+            context = self._machine.context(event.thread)
+            path, low = self._watch.path(context)
+            self._interrupted[event.thread] = self._place(event.thread, path, event.ip), low
         elif isinstance(event, Deleted):
             self._introduced.discard(event.target)
             for base in [base for base, n in self._owners.items() if n == event.target]:
                 del self._owners[base]
-        elif self._unbound and isinstance(event, Invocation):
-            self.learn()
+        elif isinstance(event, Invocation):
+            if self._unbound:
+                self.learn()
+            if event.thread in self._interrupted and leaves_handler(event):
+                del self._interrupted[event.thread]
+
+    def _below(self, thread: int, where: Where, low: int) -> tuple[Where, int]:
+        """Put what a handler of the thread's own does below the code with the fault."""
+        base, before = self._interrupted[thread]
+        depth = base.depth
+        if where.depth < depth:
+            del self._interrupted[thread]  # it has left for good
+            return where, low
+        self._interrupted[thread] = base, -1
+        # The frame is called by the instruction that had the fault.
+        calls = (*base.calls, base.pc, *where.calls[depth:])
+        chains = (*base.chains, base.leaf, *where.chains[depth:])
+        low = min(before, depth) if before >= 0 else max(low, depth) + 1
+        return Where(where.pc, calls, chains, where.leaf), low
 
     def _place(self, thread: int, path: int, pc: int) -> Where:
         key = thread, path, pc

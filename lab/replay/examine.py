@@ -233,6 +233,14 @@ def _look_again(
     }
     machine.follow(trackers, list(uses.values()), marks, names.images)
     machine.leftovers = list(leftovers.values())
+    if any(task.trampolines for task in system.tasks.values()):
+        threads = system.kernel.threads
+
+        def is_interrupted(number: int) -> bool:
+            thread = threads[number]
+            return bool(thread.trampoline) and not thread.armed
+
+        machine.is_interrupted = is_interrupted
     try:
         last = max(marks) + _AFTER
         _run_to(machine, lambda until: run(system.kernel, until), last, budget)

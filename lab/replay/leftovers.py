@@ -20,6 +20,7 @@ class LeftoverTracker:
     __slots__ = (
         "_address",
         "_fresh",
+        "_kept",
         "_pushes",
         "_registers",
         "_sp",
@@ -42,10 +43,20 @@ class LeftoverTracker:
         self._pushes = False  # whether that was stored at its end
         self._fresh: range | None = None  # what the last instruction has stored there
         self._registers: set[str] = set()  # that hold leftovers
+        self._kept: set[str] | None = None  # while they are a handler's
 
     def is_active(self, position: int) -> bool:
         """Whether an instruction at a position has to be shown to it."""
         return self.begin <= position <= self.end
+
+    def interrupt(self) -> None:
+        """Take note that a handler of the thread's own begins: registers come back after it."""
+        self._kept = set(self._registers)
+
+    def resume(self) -> None:
+        """Take note that it has ended."""
+        if self._kept is not None:
+            self._registers, self._kept = self._kept, None
 
     def step(
         self, operation: Operation | None, position: int, sp: int, load: Callable[[str], int]

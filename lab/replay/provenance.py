@@ -111,6 +111,7 @@ class Tracker:
         "_calls",
         "_depth",
         "_frames",
+        "_kept",
         "_last",
         "_memory",
         "_owners",
@@ -140,6 +141,7 @@ class Tracker:
             self._owners.append(_Owner(lender, candidate.where))
         self._calls = clobber.call.position
         self._registers: dict[str, Definition | None] = {}
+        self._kept: dict[str, Definition | None] | None = None  # while they are a handler's
         self._memory: dict[int, Definition | None] = {}
         self._result = "rax" if is_amd64 else "eax"
         self._depth = -1
@@ -157,6 +159,15 @@ class Tracker:
                 if is_left and position > owner.turn.call.position:
                     owner.exit = position
         self._depth = depth
+
+    def interrupt(self) -> None:
+        """Take note that a handler of the thread's own begins: registers come back after it."""
+        self._kept = dict(self._registers)
+
+    def resume(self) -> None:
+        """Take note that it has ended."""
+        if self._kept is not None:
+            self._registers, self._kept = self._kept, None
 
     def step(
         self,
@@ -313,11 +324,13 @@ class TrackingMachine(Machine):
         "_depths",
         "_disassembler",
         "_images",
+        "_inside",
         "_marks",
         "_operations",
         "_trackers",
         "_uses",
         "cycles",
+        "is_interrupted",
         "leftovers",
     )
 
@@ -330,6 +343,8 @@ class TrackingMachine(Machine):
         self._trackers: list[Tracker] = []
         self._uses: list[UseTracker] = []
         self.leftovers: list[LeftoverTracker] = []
+        self._inside: set[int] = set()  # threads that are in a handler of their own
+        self.is_interrupted: Callable[[int], bool] | None = None
         self._marks: list[int] = []  # positions, the last one first
         self._images: dict[int, Image] = {}
         self._depths: dict[int, int] = {}
@@ -355,6 +370,8 @@ class TrackingMachine(Machine):
         while True:
             position = self.instructions
             self._mark(position)
+            if self.is_interrupted is not None:
+                self._turn(context.number, self.is_interrupted(context.number))
             active = self._active(context, position)
             uses = [
                 each
@@ -378,6 +395,22 @@ class TrackingMachine(Machine):
                 trap = self.run_until_position(context, deadline, following)
             if trap != STEPPED:
                 return trap
+
+    def _turn(self, thread: int, inside: bool) -> None:
+        """Take note of whether a thread is in a handler of its own (ABI 5.5)."""
+        if inside == (thread in self._inside):
+            return
+        (self._inside.add if inside else self._inside.discard)(thread)
+        followers: list[Tracker | UseTracker | LeftoverTracker] = [
+            *(each for each in self._trackers if each.candidate.thread == thread),
+            *(each for each in self._uses if each.thread == thread),
+            *(each for each in self.leftovers if each.thread == thread),
+        ]
+        for each in followers:
+            if inside:
+                each.interrupt()
+            else:
+                each.resume()
 
     def _mark(self, position: int) -> None:
         marks = self._marks
@@ -422,7 +455,8 @@ class TrackingMachine(Machine):
         position: int,
     ) -> int:
         pc = context.ip
-        depth = self._depth(context)
+        # That is a frame below the code that it interrupts.
+        depth = self._depth(context) + (context.number in self._inside)
         image = self._images.get(context.number)
         chain = image.scopes_at(pc) if image is not None else ()
         operation = self._operation(context, pc)
