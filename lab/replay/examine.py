@@ -16,6 +16,7 @@ from kernel.state import Kernel
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Attribution, Effect, Finding, Rule
 from lab.checker.judge import Evidence, Judged, judge
+from lab.checker.lives import Turn
 from lab.checker.stream import common
 from lab.names import Names
 from lab.replay.confirm import Confirmer
@@ -144,6 +145,10 @@ def _attribute(candidate: Candidate, origin: Origin | None, names: Names) -> Evi
     if candidate.rule is Rule.DANGLING_POINTER:
         evidence.is_exempt = not origin.is_lent
         evidence.checks = (("address", "made by the function that got the older message"),)
+        if evidence.is_exempt and origin.may_be_lent and _alone_lends(candidate, names):
+            evidence.is_exempt = False
+            evidence.attribution = Attribution.INFERRED
+            evidence.checks = (("address", "given by an inlined function; no other gives one"),)
         return evidence
     if (
         origin.is_lent
@@ -169,14 +174,25 @@ def _may_be_lent(candidate: Candidate, names: Names) -> bool:
 
     Of that no instruction is left to see.
     """
-    clobber, reader = candidate.clobber, candidate.where
+    return _inlined_lends(candidate.clobber, candidate, names) is True
+
+
+def _alone_lends(candidate: Candidate, names: Names) -> bool:
+    """Whether an inlined function with the older message can give a pointer; no later one."""
+    lender = _inlined_lends(candidate.lender, candidate, names)
+    return lender is True and _inlined_lends(candidate.clobber, candidate, names) is False
+
+
+def _inlined_lends(turn: Turn | None, candidate: Candidate, names: Names) -> bool | None:
+    """Say if a turn's inlined function can give a pointer; None: it is in none of its own."""
+    reader = candidate.where
     image = names.images.get(candidate.thread)
-    if clobber is None or image is None or clobber.depth != reader.depth:
-        return False
-    chain = clobber.chain
-    if len(chain) == len(common(chain, reader.leaf)):
-        return False
-    return chain[-1] < len(image.scopes) and image.scopes[chain[-1]].lends
+    if turn is None or image is None or turn.depth != reader.depth:
+        return None
+    chain = turn.chain
+    if len(chain) == len(common(chain, reader.leaf)) or chain[-1] >= len(image.scopes):
+        return None
+    return image.scopes[chain[-1]].lends
 
 
 def _consider_use(candidate: Candidate, evidence: Evidence, fate: Fate | None) -> None:

@@ -63,6 +63,7 @@ class Origin:
     is_known: bool = False  # all of the stretch was seen
     is_borrowed: bool = False  # the frame of the call in between has made the address
     is_lent: bool = False  # an older message's frame has
+    may_be_lent: bool = False  # or the one address that the compiler uses for all
     is_consumed: bool = False  # the reader, or who called it, has looked at the call's result
     is_prepared: bool = False  # and has determined its tag or its target
     cycle: int = 0
@@ -266,6 +267,8 @@ class Tracker:
         for known in _ancestors(made):
             for owner in self._owners:
                 if not self._is_of(owner, known):
+                    if known.is_own and owner.turn is self.candidate.lender:
+                        self.origin.may_be_lent = True
                     continue
                 if owner.turn is self.candidate.clobber:
                     self.origin.is_borrowed = True
