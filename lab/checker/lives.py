@@ -61,6 +61,7 @@ class Turn:
         "thread",
         "uncounted",
         "via",
+        "was_open",
     )
 
     def __init__(self, number: int, call: Call, depth: int, chain: Chain) -> None:
@@ -71,6 +72,7 @@ class Turn:
         self.depth = depth  # of the owner
         self.chain = chain
         self.is_open = False
+        self.was_open = False  # until somebody read it
         self.is_alive = True
         self.died: int | None = None  # position
         # What it sends
@@ -151,6 +153,13 @@ class Turn:
         if self.is_open:
             self.sink(where)
             self.is_open = False
+            self.was_open = True
+
+    def reopen(self) -> None:
+        """Take back that somebody used the message: he had only saved it."""
+        if self.was_open and not any(self.read):
+            self.is_open = True
+            self.was_open = False
 
     def sink(self, where: Where) -> None:
         """Let the owner be the innermost frame that it has in common with `where`.

@@ -252,6 +252,7 @@ class Shadow:
             origin.put_back += store.size
             origin.put_back_by = store.where.calls
             _forget_read(origin, store.offset, store.offset + store.size)
+            origin.reopen()
         return store
 
     def _writers_in(self, stores: list[Store]) -> list[Store]:

@@ -71,8 +71,9 @@ def _judge(
             return _stored(shadow, access, first, last, origin, message)
         if isinstance(origin, Turn):
             found = _delivered(shadow, access, first, last, origin, message)
-            # What was put back is right, and not by luck.
-            return None if found is not None and found.is_intact else found
+            if found is not None and found.is_intact and found.clobber is not origin:
+                return None  # what was put back is right, and not by luck
+            return found
         return None
     if isinstance(writer, Turn):
         return _delivered(shadow, access, first, last, writer, message)
