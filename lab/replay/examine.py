@@ -82,7 +82,9 @@ def examine(
     symbols = RunSymbols(names, scenario.library)
     seen = _look_again(candidates, scenario, images, names, budget)
     symbols.cycles = seen.cycles
-    confirmer = Confirmer(scenario, images, places, symbols.name, budget)
+    tried = [each for each in candidates if each.rule in _TRIED and not each.is_intact]
+    cycles = [each.cycle or symbols.cycle(each.position) for each in tried if not each.is_note]
+    confirmer = Confirmer(scenario, images, places, symbols.name, budget, cycles)
     left = {Confirm.SOME: MOST, Confirm.ALL: len(candidates), Confirm.NONE: 0}[confirm]
     judged: list[Judged] = []
     for candidate in candidates:

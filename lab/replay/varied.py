@@ -16,10 +16,15 @@ class VariedMachine(Machine):
 
     __slots__ = ("_changes", "utcb_of")
 
-    def __init__(self, config: MachineConfig, variation: Variation) -> None:
+    def __init__(self, config: MachineConfig, variation: Variation = ()) -> None:
         super().__init__(config)
-        self._changes: list[Change] = sorted(variation, key=lambda each: -each.position)
+        self._changes: list[Change] = []
         self.utcb_of: Callable[[int], int | None] = lambda thread: None
+        self.vary(variation)
+
+    def vary(self, variation: Variation) -> None:
+        """Run this variation from now on."""
+        self._changes = sorted(variation, key=lambda each: -each.position)
 
     def run(self, context: Context, deadline: int) -> int:
         """Run `context` until it traps or cycle `deadline` is reached, and say which."""
