@@ -90,6 +90,11 @@ def summary(finding: Finding, receiver: str) -> str:
             )
         case Rule.HIDDEN_IPC:
             return f"{who} does a system call while {it} from {sender} is still unread"
+        case Rule.WORD_LOST_UNREAD if finding.message is None:
+            return (
+                f"{who} stores {actual} to {it}, but had set that register to {expected} "
+                "before a call, which may use it"
+            )
         case Rule.WORD_LOST_UNREAD:
             return (
                 f"{it} was {expected} in the message from {sender} and never read; "

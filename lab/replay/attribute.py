@@ -16,11 +16,14 @@ from guest.image import Image
 from guest.scenario import Scenario
 from kernel.events import Created, Deleted, Event, Fate, Fault, Invocation
 from kernel.state import Kernel
+from kernel.utcb import MR_COUNT
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
+from lab.checker.finding import Rule
 from lab.checker.stream import Access, Call, Chain, Where
 from lab.checker.trampoline import leaves_handler
 from lab.recorder import RunRecorder
+from lab.replay.staged import find_staged
 from lab.replay.system import System, configure
 
 _PLACES = 1 << 16  # places that are kept
@@ -56,11 +59,14 @@ class Feeder:
         "_interrupted",
         "_introduced",
         "_kernel",
+        "_limit",
         "_machine",
         "_owners",
         "_paths",
         "_places",
+        "_sites",
         "_size",
+        "_staged",
         "_unbound",
         "_watch",
         "checker",
@@ -78,7 +84,11 @@ class Feeder:
         self._kernel = kernel
         self._images = images  # by thread number
         self._size = kernel.arch.utcb_size
+        self._limit = MR_COUNT * kernel.arch.word
         self._call_page = kernel.arch.call_page
+        # By digest of the program, and by address.
+        self._staged = {each.digest: find_staged(each) for each in images.values()}
+        self._sites = {pc for found in self._staged.values() for pc in found}
         self._owners: dict[int, int] = {}  # threads by the physical address of their UTCB
         self._introduced: set[int] = set()
         self._unbound = True
@@ -116,12 +126,15 @@ class Feeder:
     def take(self, records: list[Record]) -> None:
         """Take records, in their order."""
         owners, size, feed = self._owners, self._size, self.checker.access
+        staged = self._sites
         for position, thread, ip, address, length, value, is_write, path, low in records:
             base = address - address % size
             owner = owners.get(base)
             if owner is None:
                 continue
             where = self._place(thread, path, ip)
+            if is_write and ip in staged:
+                self._note_staged(position, thread, where, address - base, length, value)
             if thread in self._interrupted:
                 where, low = self._below(thread, where, low)
             feed(
@@ -194,6 +207,29 @@ class Feeder:
         chains = (*base.chains, base.leaf, *where.chains[depth:])
         low = min(before, depth) if before >= 0 else max(low, depth) + 1
         return Where(where.pc, calls, chains, where.leaf), low
+
+    def _note_staged(
+        self, position: int, thread: int, where: Where, offset: int, size: int, value: int
+    ) -> None:
+        """Take note of a word that waited in a register while a function was called."""
+        image = self._images.get(thread)
+        staged = self._staged[image.digest].get(where.pc) if image is not None else None
+        if staged is None or staged.value == value or offset >= self._limit:
+            return
+        self.checker.candidates.add(
+            Candidate(
+                Rule.WORD_LOST_UNREAD,
+                thread,
+                position,
+                where,
+                offset,
+                size,
+                is_write=True,
+                expected=staged.value.to_bytes(size, "little"),
+                actual=value.to_bytes(size, "little"),
+                is_note=True,
+            )
+        )
 
     def _place(self, thread: int, path: int, pc: int) -> Where:
         key = thread, path, pc
