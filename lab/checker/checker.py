@@ -149,6 +149,12 @@ class Checker:
         shadow.call = turn
         shadow.epoch += 1
 
+    def may_call(self, position: int, thread: int, name: str, where: Where, low: int) -> None:
+        """Take note of a call of a function that may do IPC, and perhaps does none now."""
+        shadow = self.shadow(thread)
+        shadow.unwind(low, where, position)
+        hidden.note_call(shadow, position, name, where)
+
     def _message(self) -> int:
         self._messages += 1
         return self._messages

@@ -39,6 +39,7 @@ class Turn:
         "items",
         "label",
         "left_out",
+        "may_call",
         "nested",
         "number",
         "old",
@@ -101,6 +102,8 @@ class Turn:
         # What its sender has stored for it and not counted, and the call that sent it.
         self.left_out: tuple[Call, dict[int, Store]] | None = None
         self.error = 0
+        # A function that may do IPC, and the call of it while words were unread.
+        self.may_call: tuple[str, int, Where] | None = None
         self.nested: Turn | None = None  # a dead turn that came after it, in a callee
         self.saved: Where | None = None  # where many words of it were copied elsewhere
         self.put_back = 0  # bytes that were put back after they had been overwritten

@@ -5,13 +5,16 @@ and when the kernel is entered, and nothing goes back.
 Rule 2: accesses come before the system call or event that follows them in the run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from emu.context import Context
+from emu.engine import ENDLESS
 from emu.machine import Machine, MachineConfig
 from emu.recorder import Access as Record
-from emu.traps import SYSTEM_CALL
+from emu.traps import STEPPED, SYSTEM_CALL
 from emu.watch import Watch as Records
+from guest.demangle import demangle
 from guest.image import Image
 from guest.scenario import Scenario
 from kernel.events import Created, Deleted, Event, Fate, Fault, Invocation
@@ -40,13 +43,26 @@ class WatchedMachine(Machine):
 
     def run(self, context: Context, deadline: int) -> int:
         """Run `context` until it traps or cycle `deadline` is reached, and say which."""
-        trap = super().run(context, deadline)
         feeder = self.feeder
+        if feeder is not None and feeder.may_ipc:
+            trap = self._run(context, deadline, feeder)
+        else:
+            trap = super().run(context, deadline)
         if feeder is not None:
             feeder.drain()
             if trap == SYSTEM_CALL:
                 feeder.call(context)
         return trap
+
+    def _run(self, context: Context, deadline: int, feeder: "Feeder") -> int:
+        """Run as ever, but look up at the functions that may do IPC."""
+        while True:
+            trap = self.run_until_position(context, deadline, ENDLESS)
+            if trap != STEPPED:
+                return trap
+            feeder.drain()
+            feeder.enters(context)
+            self.pass_breaks(self.instructions)
 
 
 class Feeder:
@@ -70,6 +86,7 @@ class Feeder:
         "_unbound",
         "_watch",
         "checker",
+        "may_ipc",
     )
 
     def __init__(
@@ -83,6 +100,7 @@ class Feeder:
         self._machine = machine
         self._kernel = kernel
         self._images = images  # by thread number
+        self.may_ipc: dict[tuple[int, int], str] = {}  # names by space and address
         self._size = kernel.arch.utcb_size
         self._limit = MR_COUNT * kernel.arch.word
         self._call_page = kernel.arch.call_page
@@ -175,6 +193,38 @@ class Feeder:
             )
         )
 
+    def look_at(self, globs: Sequence[str]) -> None:
+        """Look at calls of functions by these names, which may do IPC."""
+        if not globs:
+            return
+        for number, thread in self._kernel.threads.items():
+            image, space = self._images.get(number), thread.task.number
+            for symbol in image.symbols if image is not None else ():
+                name = demangle(symbol.name).rpartition("::")[2]
+                if any(fnmatchcase(name, glob) for glob in globs):
+                    self.may_ipc[space, symbol.address] = name
+        for space in sorted({space for space, _ in self.may_ipc}):
+            addresses = frozenset(at for number, at in self.may_ipc if number == space)
+            self._machine.set_breaks(space, addresses)
+
+    def enters(self, context: Context) -> None:
+        """Take note that a function is entered that may do IPC."""
+        name = self.may_ipc.get((context.space.number, context.ip))
+        if name is None:
+            return
+        number = context.number
+        path, low = self._watch.path(context)
+        frames = self._watch.frames(path)
+        calls, chains = self._path(number, path)
+        if calls and not frames[-1].is_mark and frames[-1].entry == context.ip:
+            where = Where(calls[-1], calls[:-1], chains[:-1], chains[-1])
+        else:
+            where = Where(context.ip, calls, chains, self._chain(number, context.ip))
+        low = min(low, where.depth)
+        if number in self._interrupted:
+            where, low = self._below(number, where, low)
+        self.checker.may_call(self._machine.instructions, number, name, where, low)
+
     def event(self, event: Event) -> None:
         """Take an event, and what came before it."""
         self.checker.event(event)
@@ -263,15 +313,17 @@ class Feeder:
 class Watch:
     """What it takes to check a run: a machine to boot it with."""
 
-    __slots__ = ("_checker", "machine")
+    __slots__ = ("_checker", "_may_ipc", "machine")
 
     def __init__(self, scenario: Scenario) -> None:
         self.machine = WatchedMachine(configure(scenario))
         self._checker = Checker(scenario.arch)
+        self._may_ipc = scenario.functions.may_ipc
 
     def begin(self, system: System, recorder: RunRecorder) -> None:
         """Begin to check a system that was booted with it and has not run yet."""
         feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
+        feeder.look_at(self._may_ipc)
         recorder.listeners.append(feeder.event)
 
     def candidates(self) -> list[Candidate]:

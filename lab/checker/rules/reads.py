@@ -7,6 +7,7 @@ from kernel.utcb import MR_COUNT
 from lab.checker.candidate import Candidate, Candidates, Row
 from lab.checker.finding import Rule
 from lab.checker.lives import Store, Turn
+from lab.checker.rules import hidden
 from lab.checker.shadow import Shadow, Writer
 from lab.checker.stream import Access, Call, Where
 
@@ -23,6 +24,8 @@ def check(candidates: Candidates, shadow: Shadow, access: Access) -> None:
         if message is not None and message.saved is None:
             message.saved = access.where
     for first, last, writer in shadow.runs(start, end):
+        if isinstance(writer, Turn) and writer.may_call is not None:
+            hidden.check_read(candidates, access, first, min(last, writer.delivered), writer)
         found = _judge(shadow, access, first, last, writer)
         if found is not None:
             found.is_bulk = is_bulk
