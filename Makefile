@@ -13,14 +13,14 @@ run: $(READY)
 	$(BIN)/l4lab trace faq_nested_call
 
 test: $(READY) guests
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: $(READY) guests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 # The kernel's tests where nothing is installed that knows a machine.
 kernel-alone:
@@ -39,7 +39,7 @@ check-pure: $(READY) guests
 	$(PYTHON) -m venv build/pure/.venv
 	cd build/pure && L4LAB_PURE=1 .venv/bin/pip install --quiet --disable-pip-version-check -e '.[test]'
 	cp -a guest/programs/build build/pure/guest/programs/
-	cd build/pure && .venv/bin/python -m pytest -n auto
+	cd build/pure && .venv/bin/python -m pytest -n auto --dist worksteal
 	$(BIN)/python -m tests.traces > build/traces-compiled
 	cd build/pure && .venv/bin/python -m tests.traces > ../traces-pure
 	head -1 build/traces-compiled build/traces-pure
