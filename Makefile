@@ -4,7 +4,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 # What the compiled engine is made of: a change builds it anew.
-COMPILED := $(wildcard emu/*.p* kernel/*.p* lab/*.pxd lab/recorder.py)
+COMPILED := $(wildcard emu/*.p* kernel/*.p* lab/*.pxd lab/*/*.pxd lab/*/*/*.pxd)
+COMPILED += $(patsubst %.pxd,%.py,$(filter lab/%.pxd,$(COMPILED)))
 
 .PHONY: accuracy detection check-detection run test check check-pure check-no-compiler kernel-alone guests bench clean
 .DELETE_ON_ERROR:

@@ -8,9 +8,22 @@ Rule 2: accesses come before the system call or event that follows them in the r
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from emu.calls import Frame
 from emu.context import Context
 from emu.engine import ENDLESS
 from emu.machine import Machine, MachineConfig
+from emu.recorder import (
+    ADDRESS,
+    CONTEXT,
+    FIELDS,
+    IP,
+    KIND,
+    LOW,
+    PATH,
+    POSITION,
+    VALUE,
+    WRITE,
+)
 from emu.recorder import Access as Record
 from emu.traps import STEPPED, SYSTEM_CALL
 from emu.watch import Watch as Records
@@ -23,9 +36,9 @@ from kernel.utcb import MR_COUNT
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
 from lab.checker.finding import Rule
-from lab.checker.stream import Access, Call, Chain, Where
+from lab.checker.stream import Access, Arrival, Call, Chain, Where
 from lab.checker.trampoline import leaves_handler
-from lab.recorder import RunRecorder
+from lab.recorder import Follower, RunRecorder
 from lab.replay.staged import find_staged
 from lab.replay.system import System, configure
 
@@ -47,7 +60,7 @@ class WatchedMachine(Machine):
         if feeder is not None and feeder.may_ipc:
             trap = self._run(context, deadline, feeder)
         else:
-            trap = super().run(context, deadline)
+            trap = Machine.run(self, context, deadline)
         if feeder is not None:
             feeder.drain()
             if trap == SYSTEM_CALL:
@@ -65,11 +78,14 @@ class WatchedMachine(Machine):
             self.pass_breaks(self.instructions)
 
 
-class Feeder:
+class Feeder(Follower):
     """Feeds a checker with what a watched machine does."""
 
     __slots__ = (
+        "_access",
+        "_arrival",
         "_call_page",
+        "_calls",
         "_frames",
         "_images",
         "_interrupted",
@@ -80,6 +96,7 @@ class Feeder:
         "_owners",
         "_paths",
         "_places",
+        "_recorder",
         "_sites",
         "_size",
         "_staged",
@@ -114,10 +131,14 @@ class Feeder:
         # before it; -1 once that was told.
         self._interrupted: dict[int, tuple[Where, int]] = {}
         self._paths: dict[tuple[int, int], tuple[tuple[int, ...], tuple[Chain, ...]]] = {}
-        self._places: dict[tuple[int, int, int], Where] = {}
+        self._places: dict[tuple[int, ...], Where] = {}
         shared = machine.shared_frames
         addresses = range(shared.start, shared.stop)
         self._watch: Records = machine.watch(addresses, self.take)
+        self._recorder = self._watch.recorder
+        self._calls = self._recorder.calls
+        self._arrival = Arrival()
+        self._access = Access(0, 0, 0, 0, 0, 0, False, Where(0), 0)
         self.learn()
         machine.feeder = self
 
@@ -137,48 +158,75 @@ class Feeder:
 
     def drain(self) -> None:
         """Take what was recorded since the last time."""
-        records = self._watch.drain()
-        if records:
-            self.take(records)
+        recorder = self._recorder
+        if not recorder.used:
+            return
+        rows = recorder.rows
+        for number in range(recorder.used):
+            at = number * FIELDS
+            kind = rows[at + KIND]
+            self._feed(
+                rows[at + POSITION],
+                rows[at + CONTEXT],
+                rows[at + IP],
+                rows[at + ADDRESS],
+                kind & (WRITE - 1),
+                rows[at + VALUE],
+                kind >= WRITE,
+                rows[at + PATH],
+                rows[at + LOW],
+            )
+        recorder.clear()
 
     def take(self, records: list[Record]) -> None:
         """Take records, in their order."""
-        owners, size, feed = self._owners, self._size, self.checker.access
-        staged = self._sites
-        for position, thread, ip, address, length, value, is_write, path, low in records:
-            base = address - address % size
-            owner = owners.get(base)
-            if owner is None:
-                continue
-            where = self._place(thread, path, ip)
-            if is_write and ip in staged:
-                self._note_staged(position, thread, where, address - base, length, value)
-            if thread in self._interrupted:
-                where, low = self._below(thread, where, low)
-            feed(
-                Access(
-                    position, thread, owner, address - base, length, value, is_write, where, low
-                )
-            )
+        for position, thread, ip, address, size, value, is_write, path, low in records:
+            self._feed(position, thread, ip, address, size, value, is_write, path, low)
+
+    def _feed(
+        self,
+        position: int,
+        thread: int,
+        ip: int,
+        address: int,
+        size: int,
+        value: int,
+        is_write: bool,
+        path: int,
+        low: int,
+    ) -> None:
+        offset = address % self._size
+        owner = self._owners.get(address - offset)
+        if owner is None:
+            return
+        where = self._place(thread, path, ip)
+        if is_write and ip in self._sites:
+            self._note_staged(position, thread, where, offset, size, value)
+        if thread in self._interrupted:
+            where, low = self._below(thread, where, low)
+        access = self._access
+        access.position = position
+        access.thread = thread
+        access.owner = owner
+        access.offset = offset
+        access.size = size
+        access.value = value
+        access.is_write = is_write
+        access.where = where
+        access.low = low
+        self.checker.access(access)
 
     def call(self, context: Context) -> None:
         """Take note that a system call is about to be served."""
-        path, low = self._watch.path(context)
         number = context.number
-        calls, chains = self._path(number, path)
+        path = self._calls.path_at(number, context.sp)
         pc = self._machine.call_site(context)
-        if self._call_page and calls and context.ip & -4096 == self._call_page:
-            # The kernel's own page is no frame of the program's.
-            where = Where(pc, calls[:-1], chains[:-1], chains[-1])
-        else:
-            # The call itself lies in front of that address.
-            key = ~number, path, pc
-            known = self._places.get(key)
-            if known is None:
-                known = Where(pc, calls, chains, self._chain(number, pc - 1))
-                self._places[key] = known
-            where = known
-        low = min(low, where.depth)
+        key = ~number, path, pc, context.ip
+        where = self._places.get(key)
+        if where is None:
+            where = self._call_place(context, path, pc)
+            self._keep(key, where)
+        low = min(self._calls.take_low(number, path), where.depth)
         if number in self._interrupted:
             where, low = self._below(number, where, low)
         self.checker.call(
@@ -213,11 +261,13 @@ class Feeder:
         if name is None:
             return
         number = context.number
-        path, low = self._watch.path(context)
+        path = self._calls.path_at(number, context.sp)
+        low = self._calls.take_low(number, path)
         frames = self._watch.frames(path)
         calls, chains = self._path(number, path)
-        if calls and not frames[-1].is_mark and frames[-1].entry == context.ip:
-            where = Where(calls[-1], calls[:-1], chains[:-1], chains[-1])
+        if calls and _enters(frames, context.ip):
+            last = len(calls) - 1
+            where = Where(calls[last], calls[:last], chains[:last], chains[last])
         else:
             where = Where(context.ip, calls, chains, self._chain(number, context.ip))
         low = min(low, where.depth)
@@ -225,15 +275,51 @@ class Feeder:
             where, low = self._below(number, where, low)
         self.checker.may_call(self._machine.instructions, number, name, where, low)
 
+    def transfer(
+        self,
+        cycle: int,
+        position: int,
+        sender: int,
+        receiver: int,
+        operation: int,
+        via: int,
+        tag: int,
+        label: int,
+        error: int,
+        receiver_ip: int,
+        payload: bytes,
+        overwritten: bytes,
+    ) -> None:
+        """Take a message that has arrived."""
+        arrival = self._arrival
+        arrival.cycle = cycle
+        arrival.position = position
+        arrival.sender = sender
+        arrival.receiver = receiver
+        arrival.operation = operation
+        arrival.via = via
+        arrival.tag = tag
+        arrival.label = label
+        arrival.error = error
+        arrival.receiver_ip = receiver_ip
+        arrival.payload = payload
+        arrival.overwritten = overwritten
+        self.checker.transfer(arrival)
+
+    def switch(self, following: int) -> None:
+        """Take a switch of threads."""
+        self.checker.switch(following)
+
     def event(self, event: Event) -> None:
         """Take an event, and what came before it."""
         self.checker.event(event)
         if isinstance(event, Created):
             self._unbound = True
         elif isinstance(event, Fault) and event.fate is Fate.TRAMPOLINE:
-            context = self._machine.context(event.thread)
-            path, low = self._watch.path(context)
-            self._interrupted[event.thread] = self._place(event.thread, path, event.ip), low
+            context, number = self._machine.context(event.thread), event.thread
+            path = self._calls.path_at(number, context.sp)
+            place = self._place(number, path, event.ip)
+            self._interrupted[number] = place, self._calls.take_low(number, path)
         elif isinstance(event, Deleted):
             self._introduced.discard(event.target)
             for base in [base for base, n in self._owners.items() if n == event.target]:
@@ -281,17 +367,30 @@ class Feeder:
             )
         )
 
+    def _call_place(self, context: Context, path: int, pc: int) -> Where:
+        number = context.number
+        calls, chains = self._path(number, path)
+        if self._call_page and calls and context.ip & -4096 == self._call_page:
+            # The kernel's own page is no frame of the program's.
+            last = len(calls) - 1
+            return Where(pc, calls[:last], chains[:last], chains[last])
+        # The call itself lies in front of that address.
+        return Where(pc, calls, chains, self._chain(number, pc - 1))
+
     def _place(self, thread: int, path: int, pc: int) -> Where:
         key = thread, path, pc
         found = self._places.get(key)
         if found is None:
-            if len(self._places) >= _PLACES:
-                self._places.clear()
-                self._paths.clear()
             calls, chains = self._path(thread, path)
             found = Where(pc, calls, chains, self._chain(thread, pc))
-            self._places[key] = found
+            self._keep(key, found)
         return found
+
+    def _keep(self, key: tuple[int, ...], where: Where) -> None:
+        if len(self._places) >= _PLACES:
+            self._places.clear()
+            self._paths.clear()
+        self._places[key] = where
 
     def _path(self, thread: int, path: int) -> tuple[tuple[int, ...], tuple[Chain, ...]]:
         key = thread, path
@@ -310,6 +409,12 @@ class Feeder:
         return () if image is None else image.scopes_at(pc)
 
 
+def _enters(frames: Sequence[Frame], ip: int) -> bool:
+    """Whether the innermost frame is that of a function which begins at `ip`."""
+    last = frames[len(frames) - 1]
+    return not last.is_mark and last.entry == ip
+
+
 class Watch:
     """What it takes to check a run: a machine to boot it with."""
 
@@ -324,7 +429,7 @@ class Watch:
         """Begin to check a system that was booted with it and has not run yet."""
         feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
         feeder.look_at(self._may_ipc)
-        recorder.listeners.append(feeder.event)
+        recorder.follower = feeder
 
     def candidates(self) -> list[Candidate]:
         """Give what may be wrong, by the position where it was seen first."""
