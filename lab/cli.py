@@ -638,6 +638,103 @@ def export(
             exporting.write_lines(opened, jsonl, begin, end)
 
 
+@commands.command()
+@click.argument("run", metavar="SCENARIO_OR_TRACE")
+@click.option("--at", "mark", help="Open here: a position, cycle:N, event:N, F1, start or end.")
+@_arch
+@_cycles
+@_trace_file
+@_trace_limit
+@_confirm
+@click.option("--light", is_flag=True, help="For a terminal with a light background.")
+def debug(
+    run: str,
+    mark: str | None,
+    arch: str | None,
+    cycles: int | None,
+    trace: str | None,
+    trace_limit: int,
+    confirm: str,
+    light: bool,
+) -> None:
+    """Step through a run, forwards and backwards: messages, code, UTCBs, and why.
+
+    It opens on the first finding.  A scenario is run and recorded first, to the file of --trace
+    if it is given; press ? for all keys.  See docs/trace-view.md.
+    """
+    from lab.tui.start import is_trace
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("debug needs a terminal: `l4lab check` prints the findings")
+    options: dict[str, Any] = {"mark": mark, "is_dark": not light}
+    if is_trace(run):
+        given = (arch, cycles, trace)
+        if any(value is not None for value in given):
+            raise click.UsageError("a recorded trace has its --arch, --cycles and --trace")
+        _debug_trace(run, **options)
+    else:
+        _debug_scenario(
+            run,
+            arch=arch,
+            cycles=cycles,
+            confirm=confirm,
+            trace=trace,
+            limit=trace_limit,
+            **options,
+        )
+
+
+def _debug_trace(file: str, *, notes: Any = None, **options: Any) -> None:
+    from pathlib import Path
+
+    from lab.tui.start import make_app, notes_of_trace
+
+    with _open_trace(file) as opened:
+        replayer, missing = _replayer_of(opened)
+        kept = notes_of_trace(Path(file)) if notes is None else notes
+        make_app(opened, replayer, missing=missing, notes=kept, **options).run()
+
+
+def _replayer_of(opened: Any) -> tuple[Any, str]:
+    # Without a machine a trace can be looked at all the same.
+    try:
+        from lab.replay.mover import mover_of
+    except ImportError as error:
+        return None, f"{error.name or 'a package'} is not installed"
+    return mover_of(opened), ""
+
+
+def _debug_scenario(
+    scenario: str,
+    *,
+    arch: str | None,
+    cycles: int | None,
+    confirm: str,
+    trace: str | None,
+    limit: int,
+    **options: Any,
+) -> None:
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from guest.scenario import load_scenario
+    from lab.trace.writer import TraceWriter
+    from lab.tui.start import notes_of_scenario
+
+    loaded = load_scenario(scenario, arch=arch)
+    with TemporaryDirectory(prefix="l4lab-") as folder:
+        file = Path(folder) / f"{loaded.name}.l4trace" if trace is None else Path(trace)
+        with TraceWriter(file, limit=limit) as writer:
+            _with_progress(
+                lambda report: _run(
+                    loaded, cycles=cycles, confirm=confirm, trace=writer, progress=report
+                ),
+                show=True,
+            )
+        notes = notes_of_scenario(loaded.path, loaded.arch.name) if trace is None else None
+        _debug_trace(str(file), notes=notes, **options)
+
+
 def main() -> None:
     """Run the command line; every error of the user's is one message and exit code 3."""
     from guest.errors import GuestError

@@ -147,7 +147,7 @@ class Replayer(Protocol):
         """Go to where a thread runs next, or ran last."""
 
     def access(self, thread: int, direction: Direction) -> Moment | None:
-        """Go to the next access of anybody to a thread's UTCB; None, and stay: there is none."""
+        """Go to the next access to a UTCB; None, and stay: there is none."""
 
     def run(
         self,

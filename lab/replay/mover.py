@@ -77,11 +77,13 @@ class Mover:
         return self._move(go)
 
     def access(self, thread: int, direction: Direction) -> Moment | None:
-        """Go to the next access of anybody to a thread's UTCB; None, and stay: there is none."""
+        """Go to the next access to a UTCB; None, and stay: there is none."""
         return self._move_to(
-            lambda line: line.next_access(thread, 0, WORDS)
-            if direction is Direction.FORWARD
-            else line.previous_access(thread, 0, WORDS)
+            lambda line: (
+                line.next_access(thread, 0, WORDS)
+                if direction is Direction.FORWARD
+                else line.previous_access(thread, 0, WORDS)
+            )
         )
 
     def run(
@@ -312,8 +314,8 @@ def _why_line(origin: Origin, depth: int) -> WhyLine:
 
 
 def _objects(line: Timeline) -> Objects:
-    rows = []
-    caps = []
+    rows: list[ObjectRow] = []
+    caps: list[CapRow] = []
     left_out = 0
     names = line.names
     found = line.objects()

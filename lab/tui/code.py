@@ -74,7 +74,9 @@ def _line_before(image: Image, low: int, address: int) -> int:
 
 
 @lru_cache(maxsize=32)
-def _cached(key: tuple[str, int, int], name: str, code: bytes, is_amd64: bool) -> tuple[Any, ...]:
+def _cached(
+    key: tuple[str, int, int], name: str, code: bytes, is_amd64: bool
+) -> tuple[Any, ...]:
     mode = capstone.CS_MODE_64 if is_amd64 else capstone.CS_MODE_32
     engine = capstone.Cs(capstone.CS_ARCH_X86, mode)
     engine.skipdata = True  # what is no instruction is shown as bytes

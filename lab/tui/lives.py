@@ -70,9 +70,7 @@ def lives_of(
             case Invocation():
                 _call(threads, event.thread, event.operation, stamped)
                 if event.answer:
-                    _deliver(
-                        threads, found, stamped, event.thread, event.target, event.answer
-                    )
+                    _deliver(threads, found, stamped, event.thread, event.target, event.answer)
             case Waiting() | Failure():
                 _call(threads, event.thread, event.operation, stamped)
             case Deleted() if event.target in threads:
@@ -130,9 +128,7 @@ def _die(life: Life, at: Stamped) -> None:
     life.died, life.died_event = at.event.position, at.sequence
 
 
-def _correct(
-    found: list[Life], findings: Sequence[Finding], numbers: dict[str, int]
-) -> None:
+def _correct(found: list[Life], findings: Sequence[Finding], numbers: dict[str, int]) -> None:
     """Let the checker have its say."""
     by_birth = {(life.thread, life.born): life for life in found}
     for finding in findings:

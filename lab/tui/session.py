@@ -36,7 +36,7 @@ CALLS = sum(1 << KINDS[kind] for kind in (Transfer, Invocation, Waiting, Failure
 LOGS = 1 << KINDS[Log]
 SWITCHES = 1 << KINDS[Switch]
 LOOKBACK = 1024  # events before a page that are followed, for messages that live in it
-WORD_BYTES = 8
+START = At(0)
 _BLOCK = 256
 _CHUNK = 4096
 
@@ -67,7 +67,7 @@ class Session:
     threads: dict[str, int]  # by name
     end: At  # of what is recorded
     trace_hash: str = ""
-    at: At = At(0)
+    at: At = START
     count: int = 0  # events that have happened
     moment: Moment | None = None  # exact; None: as recorded
     touches: tuple[WordTouch, ...] | None = None
@@ -302,9 +302,12 @@ class Session:
             calls = (state.ip, *state.calls)
             return calls[min(self.frame, len(calls) - 1)], True
         finding = self.finding
-        if finding is not None and self.at.position == finding.access.position:
-            if self.threads.get(finding.thread) == self.thread:
-                return finding.access.pc, True
+        if (
+            finding is not None
+            and self.at.position == finding.access.position
+            and self.threads.get(finding.thread) == self.thread
+        ):
+            return finding.access.pc, True
         for k, stamped in enumerate(self.backwards(self.count, CALLS, 4096)):
             event = stamped.event
             if isinstance(event, Transfer):
