@@ -10,8 +10,8 @@ from tests.tui.stage import Stage, play, record
 def test_it_opens_on_the_finding_and_names_who_overwrote_the_word(nested: Path) -> None:
     async def act(stage: Stage) -> None:
         lines = stage.lines()
-        assert lines[0].split() == (
-            "faq_nested_call on amd64 trace 77fcc296 position 830 cycle 11,316".split()
+        assert " ".join(lines[0].split()) == (
+            "faq_nested_call on amd64 trace 77fcc296 position 830 cycle 11,316"
         )
         assert "F1  confirmed stale-read of mr[1] in dispatch" in lines[1]
         assert lines[2].strip() == (
@@ -136,7 +136,7 @@ def test_a_breakpoint_at_a_function(nested: Path) -> None:
         await stage.press("B")
         await stage.type("dispatch")
         await stage.press("R")
-        assert stage.at == "616"
+        assert stage.at == "619"
         await stage.press("B")
         await stage.type("nowhere")
         assert "'nowhere' is neither a function nor an address here" in stage.lines()[-2]
@@ -178,9 +178,9 @@ def test_why_a_word_has_its_value(nested: Path) -> None:
 def test_objects_say_what_threads_wait_for(nested: Path) -> None:
     async def act(stage: Stage) -> None:
         await stage.press("o")
-        text = stage.text()
-        assert "client   waits for a message of server" in text
-        assert "doubler  to server, label 0xd0b00010" in text
+        text = " ".join(stage.text().split())
+        assert "thread client waits for a message of server" in text
+        assert "gate doubler to server, label 0xd0b00010" in text
 
     play(nested, act, size=(120, 40))
 
@@ -252,14 +252,14 @@ def test_panes_share_a_small_screen(nested: Path) -> None:
     async def act(stage: Stage) -> None:
         for key, shown in (
             ("2", "registers"),
-            ("3", "wrong protocol gives -39"),
-            ("4", "MESSAGE"),
+            ("3", "wrong protocol"),
+            ("4", "READ"),
             ("7", "no notes yet"),
             ("1", "STALE"),
         ):
             await stage.press(key)
             if key == "4":
-                await stage.press(*["down"] * 8)
+                await stage.press(*["down"] * 5)
             assert shown in stage.text()
         await stage.press("z")
         assert "▸ mr[1]" in stage.text()
