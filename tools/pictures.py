@@ -57,7 +57,7 @@ def normalise(svg: str) -> str:
     """Give the parts of a picture names that are the same every time, and local fonts."""
     svg = re.sub(r"terminal-\d+-", "t-", svg)
     svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
-    return svg.replace("Fira Code", "Fira Code,DejaVu Sans Mono")
+    return svg.replace("Fira Code", "DejaVu Sans Mono")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from lab.moment import (
 from lab.query import NOT_STORED
 from lab.trace.mark import Clock, parse_mark
 from lab.tui.dialogs import AskScreen, HelpScreen
-from lab.tui.drawing import fit
+from lab.tui.drawing import fit, readable
 from lab.tui.keys import KEYS, bindings
 from lab.tui.layout import SLOT, arrange
 from lab.tui.notes import Note, clean, note_at, save_notes
@@ -302,7 +302,7 @@ class DebugApp(App[None]):
         session.show(moment)
         session.copied = copied
         if moment.why_here:
-            self._status, self._status_style = moment.why_here, ""
+            self._status, self._status_style = readable(moment.why_here), ""
         self.draw()
         await self._look_at_utcb(serial)
 
@@ -754,9 +754,7 @@ class DebugApp(App[None]):
         except ValueError:
             address = -1
         if image is None or not 0 <= address < 1 << 64 or image.segment_at(address) is None:
-            self.say(
-                f"{text[:40]!a} is neither a function nor an address here", is_wrong=True
-            )
+            self.say(f"{text[:40]!a} is neither a function nor an address here", is_wrong=True)
             return
         self._toggle_break(address)
 

@@ -16,6 +16,7 @@ _AROUND = 512  # bytes before an address to begin at where no symbol is near
 _MOST = 16384  # bytes of a function that are disassembled
 _LONGEST = 15
 _ASSEMBLY = (".s", ".S", ".inc")
+_HEADERS = (".h", ".hpp", ".inc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def _list(image: Image, start: int, end: int, name: str) -> Listing:
     found = _cached((image.digest, start, end), name, code, image.arch.word == 8)
     lines: list[CodeLine] = []
     previous = ("", 0)
-    file = ""
+    file = _own_file(image, start, end)
     texts: dict[str, list[str]] = {}
     for address, _, mnemonic, operands in found:
         line = image.line_at(address)
@@ -102,7 +103,6 @@ def _list(image: Image, start: int, end: int, name: str) -> Listing:
             text = texts[here[0]]
             source = text[here[1] - 1].strip() if 0 < here[1] <= len(text) else ""
             short = here[0].rsplit("/", 1)[-1]
-            file = file or short
             if not here[0].endswith(_ASSEMBLY):
                 shown = source if short == file else f"{source}  ({short})"
                 lines.append(CodeLine(None, 0, _clean(shown), here[1]))
@@ -111,6 +111,13 @@ def _list(image: Image, start: int, end: int, name: str) -> Listing:
         instruction = f"{mnemonic} {operands}".strip()
         lines.append(CodeLine(address, address - start, instruction, here[1], _clean(source)))
     return Listing(name, file, tuple(lines))
+
+
+def _own_file(image: Image, start: int, end: int) -> str:
+    # What was inlined into a function comes from headers.
+    files = [x.file for x in image.lines if start <= x.address < end and x.file]
+    own = [file for file in files if not file.endswith(_HEADERS)]
+    return (own or files or [""])[0].rsplit("/", 1)[-1]
 
 
 def _clean(text: str) -> str:

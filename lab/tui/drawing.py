@@ -1,12 +1,16 @@
 """Drawing on a line of terminal cells: lanes, bars and arrows; and cutting text to a width."""
 
+import re
+
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from guest.demangle import demangle
 from lab.tui.lives import Life
 from lab.tui.palette import Palette
 
 DEEPEST = 3  # bars beside each other in a lane
+_MANGLED = re.compile(r"\b_Z\w{1,1000}")
 
 
 class Canvas:
@@ -45,6 +49,11 @@ def fit_text(text: str, width: int) -> str:
     if cell_len(text) > width:
         text = set_cell_size(text, max(width - 1, 0)) + "…"
     return set_cell_size(text, width)
+
+
+def readable(text: str) -> str:
+    """Name functions in a text as their sources do."""
+    return _MANGLED.sub(lambda match: demangle(match[0]), text)
 
 
 class Lanes:

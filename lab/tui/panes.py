@@ -29,7 +29,7 @@ from lab.moment import Objects, WhyLine
 from lab.query import NOT_STORED
 from lab.trace.console import decode_console
 from lab.tui.code import CodeLine, Listing, listing_at
-from lab.tui.drawing import Canvas, Lanes, fit, fit_text
+from lab.tui.drawing import Canvas, Lanes, fit, fit_text, readable
 from lab.tui.layout import WIDE
 from lab.tui.lives import Life
 from lab.tui.notes import note_at
@@ -530,7 +530,7 @@ class RegistersPane(Pane):
         frames = [
             Text.assemble(
                 (f"#{k} ", palette.dim),
-                (f"{each}", palette.key if k == self.session.frame else palette.text),
+                (readable(f"{each}"), palette.key if k == self.session.frame else palette.text),
             )
             for k, each in enumerate(stack)
         ]
@@ -641,7 +641,9 @@ class FindingPane(Pane):
                 text.append(f"{line.kind:<9}", palette.key)
             text.append(printable(line.text), palette.text).append(value, palette.lost)
             text.append(f"  at {line.at}", palette.dim)
-            text.append(f"  {printable(line.place)}" if line.place else "", palette.dim)
+            text.append(
+                f"  {readable(printable(line.place))}" if line.place else "", palette.dim
+            )
             by = min(2 * line.depth, max(width - 24, 0))
             folded = wrap(text, max(width - by, 10), hang=9 if line.depth else 0)
             self.places += [line.at.position] * (len(folded) - 1)

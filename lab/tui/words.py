@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from kernel.utcb import MR_COUNT, SELF, WORDS, name_of
 from lab.checker.finding import Finding
 from lab.moment import WordTouch
+from lab.tui.drawing import readable
 from lab.tui.lives import Life
 from lab.tui.session import Session
 
@@ -106,4 +107,4 @@ def _row(
 
 
 def _place(session: Session, touch: WordTouch) -> str:
-    return session.names.place(touch.thread, touch.ip).symbol or f"{touch.ip:#x}"
+    return readable(session.names.place(touch.thread, touch.ip).symbol) or f"{touch.ip:#x}"
