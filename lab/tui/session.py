@@ -333,7 +333,7 @@ class Session:
             return tuple((value, True) for value in state.utcb)
         if not self.count:
             return ((None, False),) * 128
-        words = self.history.utcb(self.thread, self.count - 1)
+        words = self.history.utcb(self.thread, self.count - 1, back=LOOKBACK)
         return tuple((word.value, word.is_exact) for word in words)
 
     def copying(self) -> tuple[tuple[int | None, bool], ...] | None:
@@ -350,7 +350,7 @@ class Session:
         words: list[tuple[int | None, bool]] = [
             (new[k] if k < self.copied else old[k], True) for k in range(len(new))
         ]
-        rest = self.history.utcb(self.thread, stamped.sequence)
+        rest = self.history.utcb(self.thread, stamped.sequence, back=LOOKBACK)
         words += [(each.value, each.is_exact) for each in rest[len(words) :]]
         return tuple(words)
 
