@@ -338,7 +338,7 @@ def why(
     """Tell where a value in SCENARIO comes from: WHAT a THREAD has, back to its origins.
 
     WHAT is a message register such as mr[1], br[0], a CPU register, or *ADDRESS:SIZE.  A mark
-    is a POSITION, cycle:N, event:N or end.
+    is a POSITION, cycle:N, event:N, a finding as F1, or end.
     """
     from guest.scenario import load_scenario
     from kernel.errors import UsageError
@@ -346,7 +346,10 @@ def why(
     from lab.replay.timeline import Timeline
     from lab.replay.why import explain, render_why, why_as_json
 
-    timeline = Timeline(load_scenario(scenario, arch=arch), cycles=cycles)
+    loaded = load_scenario(scenario, arch=arch)
+    if mark[:1].upper() == "F":
+        mark = _position_of(mark, loaded, cycles=cycles)
+    timeline = Timeline(loaded, cycles=cycles)
     try:
         seek_mark(timeline, mark)
         answer = explain(timeline, timeline.find_thread(thread), what)
@@ -768,6 +771,18 @@ def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
     from lab.run import run_scenario
 
     return run_scenario(scenario, confirm=Confirm(confirm), **options)
+
+
+def _position_of(finding: str, scenario: Any, **options: Any) -> str:
+    # Where a finding is; which ones there are, only a run can tell.
+    from lab.views.text import printable
+
+    done = _run(scenario, **options)
+    for found in done.findings:
+        if found.id == finding.upper():
+            return str(found.access.position)
+    there = ", ".join(found.id for found in done.findings[:20]) or "none"
+    raise click.UsageError(f"no finding {printable(finding[:40])}: this run has {there}")
 
 
 def _judged(

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from guest.scenario import load_scenario
 from lab.replay.mover import mover_of
@@ -14,24 +15,42 @@ from lab.trace.writer import TraceWriter
 from lab.tui.start import make_app
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
-# Name, scenario, columns, lines, keys, dark.
+
+
+class Picture(NamedTuple):
+    """A screen, and the keys that lead to it."""
+
+    name: str
+    scenario: str
+    size: tuple[int, int]
+    keys: tuple[str, ...]
+    is_dark: bool
+
+
 PICTURES = (
-    ("opening", "faq_nested_call", 80, 24, (), True),
-    ("writer", "faq_nested_call", 80, 24, ("l", "l"), False),
-    ("why", "faq_nested_call-cxx-O2", 120, 40, ("y",), True),
-    ("whole", "faq_nested_call-c-O0", 176, 48, ("o",), False),
+    Picture("opening", "faq_nested_call", (80, 24), (), True),
+    Picture("writer", "faq_nested_call", (80, 24), ("l", "l"), False),
+    Picture("why", "faq_nested_call-cxx-O2", (120, 40), ("y",), True),
+    Picture("whole", "faq_nested_call-c-O0", (176, 48), ("o",), False),
 )
 
 
 def main() -> None:
     """Make all of them, or those that are named."""
     FOLDER.mkdir(exist_ok=True)
-    for name, scenario, width, height, keys, is_dark in PICTURES:
-        if len(sys.argv) > 1 and name not in sys.argv[1:]:
+    for picture in PICTURES:
+        if len(sys.argv) > 1 and picture.name not in sys.argv[1:]:
             continue
-        svg = asyncio.run(_draw(scenario, (width, height), keys, is_dark=is_dark))
-        (FOLDER / f"{name}.svg").write_text(svg, encoding="utf-8")
-        print(f"docs/pictures/{name}.svg  {len(svg):,} bytes")
+        svg = draw(picture)
+        (FOLDER / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
+        print(f"docs/pictures/{picture.name}.svg  {len(svg):,} bytes")
+
+
+def draw(picture: Picture) -> str:
+    """Give a picture as SVG, the same every time."""
+    return asyncio.run(
+        _draw(picture.scenario, picture.size, picture.keys, is_dark=picture.is_dark)
+    )
 
 
 async def _draw(

@@ -178,9 +178,7 @@ class Trace:
                     continue
                 yield Stamped(chunk.first + at, self._decode(chunk, records, at))
 
-    def utcb(
-        self, thread: int, sequence: int, *, back: int | None = None
-    ) -> tuple[Word, ...]:
+    def utcb(self, thread: int, sequence: int, *, back: int | None = None) -> tuple[Word, ...]:
         """Give what is known of a thread's UTCB when event `sequence` has happened.
 
         With `back` only so many events are looked at: the time is bounded then.
@@ -204,9 +202,7 @@ class Trace:
         """Give all records of a chunk, as they were recorded."""
         return self._load(chunk)
 
-    def _backwards(
-        self, first: int, end: int, *, concerning: int, kinds: int
-    ) -> Iterator[Raw]:
+    def _backwards(self, first: int, end: int, *, concerning: int, kinds: int) -> Iterator[Raw]:
         # The records from event `first` to before `end`, the last first.
         for chunk in reversed(self.chunks[: self._chunk_of(end - 1) + 1]):
             if chunk.end <= first:
