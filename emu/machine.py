@@ -15,7 +15,7 @@ from emu.calls import Frame
 from emu.checkpoint import Checkpoint, FrozenContext, FrozenTable, decode, encode
 from emu.clock import LAST_CYCLE, Clock
 from emu.context import LABEL, TAG, Context
-from emu.cost import CYCLE_SHIFT
+from emu.cost import CYCLE_SHIFT, MISPREDICTION_TICKS, cost_model
 from emu.engine import (
     AX,
     CALLED,
@@ -39,10 +39,12 @@ from emu.errors import (
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
 from emu.paging import EXECUTE_RIGHT, IA32_TOP, SYSTEM_OFFSET, PageTables
+from emu.predict import Predictor
 from emu.recorder import Access
 from emu.screen import Report, Screen
 from emu.spaces import CLOCK_SIZE, Space, Spaces
 from emu.stepper import Stepper
+from emu.timing import DEFAULT, Timing, check_timing
 from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
 from emu.watch import Watch
@@ -57,6 +59,7 @@ class MachineConfig:
 
     arch: str = "amd64"
     ram: int = 64 << 20
+    timing: Timing = DEFAULT  # what time is made of
     cpu_khz: int = 1_000_000
     call_page: int = 0  # ia32: where every space shows the system call instruction
     pool: int = 128  # the most emulator instances at a time; no result depends on it
@@ -74,6 +77,7 @@ class Machine:
         "_mappings",
         "_mask",
         "_memory",
+        "_predictor",
         "_runner",
         "_screen",
         "_spaces",
@@ -93,14 +97,22 @@ class Machine:
         tables = PageTables(self._memory.tables, is_amd64=self._amd64)
         self._engine: Engine = UnicornEngine(self._memory, tables, pool=config.pool)
         self._runner = self._engine.runner
-        decoder = Decoder(is_amd64=self._amd64, create_maps=self._runner.create_maps)
+        decoder = Decoder(
+            is_amd64=self._amd64,
+            cost=cost_model(config.timing, config.arch),
+            create_maps=self._runner.create_maps,
+        )
         self._spaces = Spaces(self._memory, tables, decoder)
         self._call_page = config.call_page
         if config.call_page:
             page = bytearray(PAGE)
             page[: len(_CALL_CODE)] = _CALL_CODE
             self._spaces.fix_page(config.call_page, tables.take_page(), bytes(page))
-        self._stepper = Stepper(self._clock, self._engine, self._spaces, self._amd64)
+        self._predictor = Predictor(MISPREDICTION_TICKS)
+        self._runner.predict(self._predictor)
+        self._stepper = Stepper(
+            self._clock, self._engine, self._spaces, self._predictor, self._amd64
+        )
         self._contexts: dict[int, Context] = {}
         self._mappings = 0  # how often they have changed
         self._watch: Watch | None = None
@@ -603,6 +615,7 @@ class Machine:
                 spaces=tuple(self._spaces.numbers()),
                 data_frames=tuple(sorted(self._spaces.data_frames)),
                 local_tables=tuple(self._frozen_tables()),
+                predictor=self._predictor.freeze(),
                 contexts=tuple(self._freeze(self._contexts[n]) for n in sorted(self._contexts)),
                 pages=pages,
             )
@@ -681,6 +694,8 @@ class Machine:
             ),
             fault=(context.address, context.error, context.vector),
             held=context.held,
+            previous=context.cpu.previous,
+            branch=context.cpu.branch,
             cpu=self._engine.freeze(context.cpu),
         )
 
@@ -692,6 +707,8 @@ class Machine:
         self._spaces.data_frames.update(checkpoint.data_frames)
         for table in checkpoint.local_tables:
             self._thaw_table(table)
+        if not self._predictor.thaw(checkpoint.predictor):
+            raise BadConfigError("a predictor that no machine has")
         for frozen in checkpoint.contexts:
             self._thaw(frozen)
         for address, content in checkpoint.pages:
@@ -715,6 +732,8 @@ class Machine:
         )
         cpu.number = frozen.number
         cpu.stamp = 1  # it may have run
+        cpu.previous = frozen.previous
+        cpu.branch = frozen.branch
         context = Context(
             frozen.number,
             space=space,
@@ -764,5 +783,6 @@ def _check(config: MachineConfig) -> None:
         raise BadConfigError(f"call page {config.call_page:#x} on {config.arch}")
     if config.call_page and not IA32_TOP <= config.call_page < IA32_TOP + SYSTEM_OFFSET:
         raise BadConfigError(f"call page {config.call_page:#x} below {IA32_TOP:#x}")
+    check_timing(config.timing)
     if config.cpu_khz <= 0 or config.pool <= 0:
         raise BadConfigError(f"cpu_khz {config.cpu_khz}, pool {config.pool}")

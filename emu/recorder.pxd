@@ -10,6 +10,7 @@ cdef unsigned long long PAGE, _ALL
 
 cdef class Recorder:
     cdef public Calls calls
+    cdef public object tally
     cdef public long long at
     cdef unsigned long long _base, _size, _origin
     cdef public unsigned long long[::1] rows

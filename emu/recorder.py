@@ -15,6 +15,7 @@ from typing import NamedTuple
 from emu.blocks import NOWHERE, Block, BlockTable
 from emu.calls import Calls
 from emu.memory import PAGE
+from emu.tally import Tally
 
 CAPACITY = 4096  # records; those of one block may go beyond
 
@@ -63,6 +64,7 @@ class Recorder:
         "at",
         "calls",
         "rows",
+        "tally",
         "used",
     )
 
@@ -76,6 +78,7 @@ class Recorder:
         full: Callable[[list[Access]], None],
     ) -> None:
         self.calls = calls
+        self.tally: Tally | None = None
         self.at = 0  # while stepping: the position of the instruction
         self._base = addresses.start
         self._size = len(addresses)

@@ -18,6 +18,8 @@ class Run:
 
     scenario: Scenario
     engine: str
+    cpu: str  # what code costs cycles on
+    model: str  # what further terms its time has
     outcome: str  # idle, budget or fault
     console: str
     cycles: int

@@ -22,6 +22,7 @@ from emu.recorder import (
     WRITE,
 )
 from emu.recorder import Access as Record
+from emu.timing import Timing
 from emu.traps import SYSTEM_CALL
 from emu.watch import Watch as Records
 from guest.image import Image
@@ -32,7 +33,7 @@ from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
 from lab.checker.stream import Access, Arrival, Call, Chain, Where
 from lab.recorder import Follower, RunRecorder
-from lab.replay.system import System, configure
+from lab.replay.system import DEFAULT_TIMING, System, configure
 
 _PLACES = 1 << 16  # places that are kept
 
@@ -294,8 +295,8 @@ class Watch:
 
     __slots__ = ("_checker", "machine")
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.machine = WatchedMachine(configure(scenario))
+    def __init__(self, scenario: Scenario, *, timing: Timing = DEFAULT_TIMING) -> None:
+        self.machine = WatchedMachine(configure(scenario, timing=timing))
         self._checker = Checker(scenario.arch)
 
     def begin(self, system: System, recorder: RunRecorder) -> None:

@@ -5,6 +5,7 @@ Rule: the timeline is made at the first question, in the thread that asks.
 
 from collections.abc import Callable, Sequence
 
+from emu.timing import parse_timing
 from guest.errors import GuestError
 from kernel.errors import UsageError
 from kernel.objects import Gate, Irq, Semaphore, Task, Thread
@@ -24,7 +25,7 @@ from lab.moment import (
 )
 from lab.replay.halting import Instant
 from lab.replay.search import Break, Stop
-from lab.replay.system import identify
+from lab.replay.system import DEFAULT_TIMING, identify
 from lab.replay.timeline import Timeline
 from lab.replay.touches import Place, Touch
 from lab.replay.why import Origin, explain
@@ -214,9 +215,12 @@ def mover_of(trace: Trace) -> Mover:
         images = trace.head.images
         if list(images) != [task.name for task in scenario.tasks]:
             raise UnavailableError("its programs are not those of its scenario")
-        if identify(scenario, images) != trace.head.identity():
+        timing = parse_timing(trace.head.model) or DEFAULT_TIMING
+        if trace.head.variation:
+            raise UnavailableError("it is of a run that was changed on purpose")
+        if identify(scenario, images, timing=timing) != trace.head.identity():
             raise UnavailableError(f"it was recorded on the model {trace.head.model}")
-        return Timeline(scenario, images, cycles=trace.head.budget)
+        return Timeline(scenario, images, cycles=trace.head.budget, timing=timing)
 
     return Mover(make)
 

@@ -30,6 +30,8 @@ def as_json(run: Run) -> dict[str, Any]:
         "schema": SCHEMA,
         "scenario": run.scenario.name,
         "arch": run.scenario.arch.name,
+        "cpu": run.cpu,
+        "model": run.model,
         "engine": run.engine,
         "outcome": run.outcome,
         "console": run.console,
