@@ -205,7 +205,7 @@ def test_words_threads_and_frames_are_chosen(nested: Path) -> None:
     ("mark", "at"),
     [
         ("F1", "830"),
-        ("cycle:1", "20"),
+        ("cycle:1", "0"),
         ("event:29", "829"),
         ("626", "626"),
         ("start", "0"),
