@@ -9,7 +9,7 @@ and what it says is taken (docs/rules.md, "When a message is dead").
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kernel.abi import OP_OPEN_WAIT, OP_RECV
+from kernel.abi import OP_OPEN_WAIT, OP_RECV, OP_REPLY
 from kernel.events import Deleted, Failure, Invocation, Items, Transfer, Waiting, words_of
 from lab.checker.finding import Finding
 from lab.trace.format import KINDS
@@ -66,6 +66,9 @@ def lives_of(
                 if event.sender_ip:
                     _call(threads, event.sender, event.operation, stamped)
                 words = words_of(event.payload, word)
+                if event.operation & OP_REPLY:
+                    # Its receiver may have called before the first event that is followed.
+                    threads.setdefault(event.receiver, _Thread([])).is_calling = True
                 _deliver(threads, found, stamped, event.receiver, event.sender, words)
             case Invocation():
                 _call(threads, event.thread, event.operation, stamped)

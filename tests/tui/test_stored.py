@@ -9,6 +9,7 @@ import pytest
 from lab.checker.stored import finding_from_json
 from lab.run import run_scenario
 from lab.trace.reader import open_trace
+from lab.tui.lives import lives_of
 from lab.tui.notes import Notes
 from lab.tui.session import QUIET, open_session
 from lab.views.finding_json import finding_as_json
@@ -92,3 +93,12 @@ def test_pages_have_what_is_around_the_cursor_and_no_more(nested: Path) -> None:
 
     assert [row.position for row in rows] == [626, 631, 818, 829, 830, 839, 984]
     assert rows[here].finding is finding
+
+
+def test_an_answer_is_one_though_its_call_is_not_in_the_page(nested: Path) -> None:
+    with open_trace(nested) as trace:
+        session = open_session(trace, Notes(""))
+        word = trace.head.arch.word
+        late = list(lives_of(trace.events(29), word, (), session.threads))
+
+    assert [(life.born, life.is_request) for life in late] == [(829, False), (839, False)]
