@@ -468,7 +468,7 @@ def why(
     """Tell where a value in SCENARIO comes from: WHAT a THREAD has, back to its origins.
 
     WHAT is a message register such as mr[1], br[0], a CPU register, or *ADDRESS:SIZE.  A mark
-    is a POSITION, cycle:N, event:N or end.
+    is a POSITION, cycle:N, event:N, a finding as F1, or end.
     """
     from kernel.errors import UsageError
     from lab.replay.marks import seek_mark
@@ -476,6 +476,8 @@ def why(
     from lab.replay.why import explain, render_why, why_as_json
 
     loaded = _load(scenario, arch=arch, calls=calls)
+    if mark[:1].upper() == "F":
+        mark = _position_of(mark, loaded, cycles=cycles, timing=timing)
     timeline = Timeline(loaded, cycles=cycles, timing=timing)
     try:
         seek_mark(timeline, mark)
@@ -845,6 +847,112 @@ def export(
             exporting.write_lines(opened, jsonl, begin, end)
 
 
+@commands.command()
+@_programs
+@click.option("--at", "mark", help="Open here: a position, cycle:N, event:N, F1, start or end.")
+@_arch
+@_cycles
+@_timing
+@_calls
+@_trace_file
+@_trace_limit
+@_confirm
+@click.option("--light", is_flag=True, help="For a terminal with a light background.")
+def debug(
+    scenario: Any,
+    mark: str | None,
+    arch: str | None,
+    cycles: int | None,
+    timing: Any,
+    calls: str | None,
+    trace: str | None,
+    trace_limit: int,
+    confirm: str,
+    light: bool,
+) -> None:
+    """Step through a run, forwards and backwards: messages, code, UTCBs, and why.
+
+    SCENARIO may be a recorded trace.  It opens on the first finding.  A scenario is run and recorded first, to the file of --trace
+    if it is given; press ? for all keys.  See docs/trace-view.md.
+    """
+    from lab.tui.start import is_trace
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("debug needs a terminal: `l4lab check` prints the findings")
+    options: dict[str, Any] = {"mark": mark, "is_dark": not light}
+    if isinstance(scenario, str) and is_trace(scenario):
+        given = (arch, cycles, trace, calls)
+        if any(value is not None for value in given) or _timing_options(timing):
+            raise click.UsageError(
+                "a recorded trace has its --arch, --cycles, --cpu, --model, --calls and --trace"
+            )
+        _debug_trace(scenario, **options)
+    else:
+        _debug_scenario(
+            _load(scenario, arch=arch, calls=calls),
+            cycles=cycles,
+            timing=timing,
+            confirm=confirm,
+            trace=trace,
+            limit=trace_limit,
+            **options,
+        )
+
+
+def _debug_trace(file: str, *, notes: Any = None, **options: Any) -> None:
+    from pathlib import Path
+
+    from lab.tui.start import make_app, notes_of_trace
+
+    with _open_trace(file) as opened:
+        replayer, missing = _replayer_of(opened)
+        kept = notes_of_trace(Path(file)) if notes is None else notes
+        make_app(opened, replayer, missing=missing, notes=kept, **options).run()
+
+
+def _replayer_of(opened: Any) -> tuple[Any, str]:
+    # Without a machine a trace can be looked at all the same.
+    try:
+        from lab.replay.mover import mover_of
+    except ImportError as error:
+        return None, f"{error.name or 'a package'} is not installed"
+    return mover_of(opened), ""
+
+
+def _debug_scenario(
+    loaded: Any,
+    *,
+    cycles: int | None,
+    timing: Any,
+    confirm: str,
+    trace: str | None,
+    limit: int,
+    **options: Any,
+) -> None:
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from lab.trace.writer import TraceWriter
+    from lab.tui.start import notes_of_scenario
+
+    with TemporaryDirectory(prefix="l4lab-") as folder:
+        file = Path(folder) / f"{loaded.name}.l4trace" if trace is None else Path(trace)
+        with TraceWriter(file, limit=limit) as writer:
+            _with_progress(
+                lambda report: _run(
+                    loaded,
+                    cycles=cycles,
+                    timing=timing,
+                    confirm=confirm,
+                    trace=writer,
+                    progress=report,
+                ),
+                show=True,
+            )
+        notes = notes_of_scenario(loaded.path, loaded.arch.name) if trace is None else None
+        _debug_trace(str(file), notes=notes, **options)
+
+
 def main() -> None:
     """Run the command line; every error of the user's is one message and exit code 3."""
     from guest.errors import GuestError
@@ -878,6 +986,18 @@ def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
     from lab.run import run_scenario
 
     return run_scenario(scenario, confirm=Confirm(confirm), **options)
+
+
+def _position_of(finding: str, scenario: Any, **options: Any) -> str:
+    # Where a finding is; which ones there are, only a run can tell.
+    from lab.views.text import printable
+
+    done = _run(scenario, **options)
+    for found in done.findings:
+        if found.id == finding.upper():
+            return str(found.access.position)
+    there = ", ".join(found.id for found in done.findings[:20]) or "none"
+    raise click.UsageError(f"no finding {printable(finding[:40])}: this run has {there}")
 
 
 def _read_timing(cpu: str | None, model: str | None) -> Any:

@@ -186,32 +186,40 @@ class Trace:
                     continue
                 yield Stamped(chunk.first + at, self._decode(chunk, records, at))
 
-    def utcb(self, thread: int, sequence: int) -> tuple[Word, ...]:
-        """Give what is known of a thread's UTCB when event `sequence` has happened."""
+    def utcb(self, thread: int, sequence: int, *, back: int | None = None) -> tuple[Word, ...]:
+        """Give what is known of a thread's UTCB when event `sequence` has happened.
+
+        With `back` only so many events are looked at: the time is bounded then.
+        """
         event = self.event(sequence)
         if isinstance(event, Transfer) and sequence + 1 < len(self):
             # Its items are an event of their own, but there already.
             sequence += isinstance(self.event(sequence + 1), Items)
+        first = 0 if back is None else max(0, sequence + 1 - back)
         return words_at(
-            self._backwards(sequence + 1, concerning=thread, kinds=KINDS_TO_READ),
+            self._backwards(first, sequence + 1, concerning=thread, kinds=KINDS_TO_READ),
             self.event,
             thread=thread,
             position=event.position,
             is_first=thread in self.head.threads,
             word=self.head.arch.word,
+            is_whole=first == 0,
         )
 
     def records(self, chunk: Chunk) -> bytes:
         """Give all records of a chunk, as they were recorded."""
         return self._load(chunk)
 
-    def _backwards(self, end: int, *, concerning: int, kinds: int) -> Iterator[Raw]:
-        # The records before event `end`, the last first.
+    def _backwards(self, first: int, end: int, *, concerning: int, kinds: int) -> Iterator[Raw]:
+        # The records from event `first` to before `end`, the last first.
         for chunk in reversed(self.chunks[: self._chunk_of(end - 1) + 1]):
+            if chunk.end <= first:
+                return
             if not (chunk.kinds & kinds and chunk.objects >> (concerning & 63) & 1):
                 continue
             found = self._records(chunk)
-            for at in range(min(end - chunk.first, len(found.starts)) - 1, -1, -1):
+            lowest = max(first - chunk.first, 0)
+            for at in range(min(end - chunk.first, len(found.starts)) - 1, lowest - 1, -1):
                 start = found.starts[at]
                 if kinds >> kind_at(found.words, start) & 1 and concerns(
                     found.words, start, concerning
