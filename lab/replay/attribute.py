@@ -18,6 +18,7 @@ from kernel.events import Created, Deleted, Event, Invocation
 from kernel.state import Kernel
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
+from lab.checker.life_log import LifeLog
 from lab.checker.stream import Access, Call, Chain, Where
 from lab.recorder import RunRecorder
 from lab.replay.system import System, configure
@@ -207,6 +208,10 @@ class Watch:
         """Begin to check a system that was booted with it and has not run yet."""
         feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
         recorder.listeners.append(feeder.event)
+
+    def follow_lives(self, lives: LifeLog) -> None:
+        """Let somebody be told of all messages, from now on."""
+        self._checker.lives = lives
 
     def candidates(self) -> list[Candidate]:
         """Give what may be wrong, by the position where it was seen first."""
