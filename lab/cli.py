@@ -638,6 +638,52 @@ def export(
             exporting.write_lines(opened, jsonl, begin, end)
 
 
+@commands.command()
+@click.argument("what", metavar="TRACE|SCENARIO")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(allow_dash=True),
+    required=True,
+    metavar="FILE",
+    help="The page to write; - is standard output.",
+)
+@_arch
+@_cycles
+@_from
+@_to
+@click.option(
+    "--limit",
+    type=click.IntRange(16),
+    help="Show at most about so many events, those around findings: 10000 by default.",
+)
+def report(
+    what: str,
+    output: str,
+    arch: str | None,
+    cycles: int | None,
+    first: Any,
+    last: Any,
+    limit: int | None,
+) -> None:
+    """Write one HTML page of a recorded TRACE, or of a SCENARIO that is run for it.
+
+    It has the messages with their words, their lives, and the findings.  It loads nothing.
+    """
+    from lab.output import open_output
+    from lab.views.report.model import report_of
+    from lab.views.report.page import render_page
+    from lab.views.report.part import MOST
+
+    with _opened(what, arch=arch, cycles=cycles) as opened:
+        begin, end = _range(opened, first, last)
+        page = render_page(report_of(opened, begin, end, most=limit or MOST))
+        with open_output(output) as file:
+            file.write(page.encode())
+        if output != "-":
+            click.echo(f"wrote {output}, {len(page.encode()):,} bytes")
+
+
 def main() -> None:
     """Run the command line; every error of the user's is one message and exit code 3."""
     from guest.errors import GuestError
@@ -783,6 +829,35 @@ def _print_recorded(writer: Any, *, quiet: bool) -> None:
     elif not quiet:
         size = writer.path.stat().st_size
         click.echo(f"recorded {writer.events:,} events in {writer.path}, {size:,} bytes")
+
+
+@contextmanager
+def _opened(what: str, *, arch: str | None, cycles: int | None) -> Iterator[Any]:
+    # A trace, or what comes of running a scenario: recorded for now only.
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from lab.trace.opening import is_trace
+    from lab.trace.writer import TraceWriter
+
+    if is_trace(Path(what)):
+        for option, given in (("--arch", arch), ("--cycles", cycles)):
+            if given is not None:
+                raise click.UsageError(f"{option} is for a scenario: {what} is a trace")
+        with _open_trace(what) as opened:
+            yield opened
+        return
+    with TemporaryDirectory(prefix="l4lab-") as folder:
+        file = Path(folder) / "run.l4trace"
+        with TraceWriter(file) as writer:
+            _with_progress(
+                lambda progress: _run(
+                    what, arch=arch, cycles=cycles, progress=progress, trace=writer
+                ),
+                show=True,
+            )
+        with _open_trace(str(file)) as opened:
+            yield opened
 
 
 def _open_trace(trace: str) -> Any:

@@ -45,6 +45,17 @@ def damaged(path: Path, what: object) -> GuestError:
     return GuestError(f"this trace is damaged: {text}", file=str(path))
 
 
+def is_trace(path: Path) -> bool:
+    """Answer whether there is a file that may be a trace: a database, by its beginning."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except (OSError, ValueError):
+        return False
+
+
 def check_file(path: Path) -> None:
     """Refuse what is no SQLite database, before SQLite sees it."""
     try:
