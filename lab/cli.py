@@ -684,6 +684,64 @@ def report(
             click.echo(f"wrote {output}, {len(page.encode()):,} bytes")
 
 
+@commands.command()
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="[B|FINDING]", required=False)
+@click.option(
+    "--counterfactual",
+    "finding",
+    metavar="FINDING",
+    help="Compare A with itself, but for a finding such as F1 that is undone.",
+)
+@_arch
+@_cycles
+@_json
+def diff(
+    a: str,
+    b: str | None,
+    finding: str | None,
+    arch: str | None,
+    cycles: int | None,
+    as_json: bool,
+) -> None:
+    """Compare two runs, traces or scenarios, and show the first message word that differs.
+
+    Threads are compared by name, call by call; times are not.  With a finding, such as F1,
+    A is compared with what it would have been without it.  The exit code is 0 if they are
+    the same, 1 if they differ.
+    """
+    import re
+    from pathlib import Path
+
+    from lab.alignment import align
+    from lab.views import alignment
+
+    if b is not None and re.fullmatch("[Ff][0-9]{1,9}", b) and not Path(b).exists():
+        if finding is not None:
+            raise click.UsageError("one finding is enough")
+        b, finding = None, b
+    if (b is None) == (finding is None):
+        raise click.UsageError("give a second run, or a finding of the first such as F1")
+    with _opened(a, arch=arch, cycles=cycles) as first:
+        if b is not None:
+            # What --arch says is for a scenario; a trace beside it has its own.
+            with _opened(b, arch=arch, cycles=cycles, is_second=True) as second:
+                done = align(first, second)
+                names = _run_name(first), _run_name(second)
+                value = alignment.alignment_as_json(done, first, second)
+        else:
+            with _counterfactual(first, finding) as second:
+                done = align(first, second)
+                name = _run_name(first)
+                names = name, f"{name}, without {str(finding).upper()}"
+                value = alignment.alignment_as_json(done, first, second)
+    if as_json:
+        _print_json(value)
+    else:
+        _print_lines(alignment.render_alignment(done, *names))
+    sys.exit(DIFFERS if done.differences else HOLDS)
+
+
 def main() -> None:
     """Run the command line; every error of the user's is one message and exit code 3."""
     from guest.errors import GuestError
@@ -831,8 +889,41 @@ def _print_recorded(writer: Any, *, quiet: bool) -> None:
         click.echo(f"recorded {writer.events:,} events in {writer.path}, {size:,} bytes")
 
 
+def _run_name(opened: Any) -> str:
+    return f"{opened.head.scenario_name} on {opened.head.arch.name}"
+
+
 @contextmanager
-def _opened(what: str, *, arch: str | None, cycles: int | None) -> Iterator[Any]:
+def _counterfactual(opened: Any, finding: str | None) -> Iterator[Any]:
+    # The run of a trace without a finding: of several ways the first that changes anything.
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from lab.replay.twin import record_twin, undo
+    from lab.trace.writer import TraceWriter
+
+    ways = undo(opened, str(finding))
+    with TemporaryDirectory(prefix="l4lab-") as folder:
+        for number, variation in enumerate(ways):
+            file = Path(folder) / f"{number}.l4trace"
+            with TraceWriter(file) as writer:
+                record_twin(opened, variation, writer)
+            with _open_trace(str(file)) as twin:
+                if number == len(ways) - 1 or not _is_same_run(opened, twin):
+                    yield twin
+                    return
+
+
+def _is_same_run(a: Any, b: Any) -> bool:
+    from lab.alignment import align
+
+    return not align(a, b).differences
+
+
+@contextmanager
+def _opened(
+    what: str, *, arch: str | None, cycles: int | None, is_second: bool = False
+) -> Iterator[Any]:
     # A trace, or what comes of running a scenario: recorded for now only.
     from pathlib import Path
     from tempfile import TemporaryDirectory
@@ -841,9 +932,8 @@ def _opened(what: str, *, arch: str | None, cycles: int | None) -> Iterator[Any]
     from lab.trace.writer import TraceWriter
 
     if is_trace(Path(what)):
-        for option, given in (("--arch", arch), ("--cycles", cycles)):
-            if given is not None:
-                raise click.UsageError(f"{option} is for a scenario: {what} is a trace")
+        if not is_second:
+            _refuse_for_trace(what, arch, cycles)
         with _open_trace(what) as opened:
             yield opened
         return
@@ -858,6 +948,12 @@ def _opened(what: str, *, arch: str | None, cycles: int | None) -> Iterator[Any]
             )
         with _open_trace(str(file)) as opened:
             yield opened
+
+
+def _refuse_for_trace(what: str, arch: str | None, cycles: int | None) -> None:
+    for option, given in (("--arch", arch), ("--cycles", cycles)):
+        if given is not None:
+            raise click.UsageError(f"{option} is for a scenario: {what} is a trace")
 
 
 def _open_trace(trace: str) -> Any:

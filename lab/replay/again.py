@@ -19,10 +19,9 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
 
     Raises GuestError if the trace is damaged, or what is in it cannot be run.
     """
+    check_programs(trace)
     scenario = trace.scenario()
     images = trace.head.images
-    if list(images) != [task.name for task in scenario.tasks]:
-        raise damaged(trace.path, "its programs are not those of its scenario")
     ours = identify(scenario, images)
     comparison = _Comparison(trace, is_same_run=ours == trace.head.identity())
     recorder = RunRecorder(ours)
@@ -39,6 +38,12 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
         ours.model if ours.model != trace.head.model else None,
         comparison.digest,
     )
+
+
+def check_programs(trace: Trace) -> None:
+    """Refuse a trace whose programs are not those of its scenario."""
+    if list(trace.head.images) != [task.name for task in trace.scenario().tasks]:
+        raise damaged(trace.path, "its programs are not those of its scenario")
 
 
 def _run(
