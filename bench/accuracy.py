@@ -1,4 +1,4 @@
-"""`make accuracy`: how far the block model is from measured blocks.
+"""`make accuracy`: how far the model is from measured blocks and published kernel paths.
 
 The data is not ours to ship: CYCLES_DATA (or the argument) names a folder with
 bhive-CPU.csv, a block in hex, a comma and the measured cycles of an unrolled copy a line.
@@ -20,6 +20,8 @@ from statistics import median
 
 from rich.console import Console
 
+from bench import kernel_paths
+from bench.kernel_paths import CALIBRATED_CPU
 from emu.cycles.block import BlockModel
 from emu.cycles.cpu import CPUS
 from emu.cycles.decode import Undecodable
@@ -154,6 +156,12 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=Path(default))
     folder = parser.parse_args().folder
     console = Console(highlight=False)
+    console.print("kernel paths: cycles of one direction of an IPC, and of a system call")
+    console.print(
+        render_table(
+            kernel_paths.HEADS, kernel_paths.rows(kernel_paths.measure(CALIBRATED_CPU))
+        )
+    )
     found = [(cpu, folder / f"bhive-{cpu}.csv") for cpu in CPUS]
     found = [(cpu, path) for cpu, path in found if path.exists()]
     if not found:

@@ -1,8 +1,8 @@
 cdef class Block:
-    cdef readonly unsigned long long start, stop, last, counter_mask
+    cdef readonly unsigned long long start, stop, last, branch, counter_mask
     cdef readonly tuple offsets
     cdef readonly object end, raises
-    cdef readonly long long ticks, repetition
+    cdef readonly long long ticks, again, repetition
     cdef readonly int count
 
     cpdef int index_of(self, unsigned long long address) except -2

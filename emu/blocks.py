@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
-from emu.cost import block_cost, repetition_cost
+from emu.cost import Cost, CostModel
 from emu.decode import LONGEST, End, Shape, decode, lengths_for
 from emu.memory import PAGE
 
@@ -30,6 +30,8 @@ class Block:
     """One block at its place; a value, but a dataclass cannot be compiled to a type."""
 
     __slots__ = (
+        "again",
+        "branch",
         "count",
         "counter_mask",
         "end",
@@ -42,17 +44,19 @@ class Block:
         "ticks",
     )
 
-    def __init__(self, start: int, shape: Shape, ticks: int, repetition: int) -> None:
+    def __init__(self, start: int, shape: Shape, cost: Cost) -> None:
         self.start = start
         self.offsets = shape.offsets
         self.stop = start + shape.size  # the address after it
         self.end = shape.end
         self.raises = shape.raises
-        self.ticks = ticks
-        self.repetition = repetition  # of each one after the first, if `end` is REPEAT
+        self.ticks = cost.once
+        self.again = cost.again  # ticks if the thread's previous block was this one
+        self.repetition = cost.repetition  # ticks of each one after the first, of a REPEAT
         self.counter_mask = shape.counter_mask
         self.count = len(shape.offsets)  # of its instructions
         self.last = start + shape.offsets[self.count - 1]  # the address of its last one
+        self.branch = self.stop if cost.is_guessed else 0  # the end of one that is guessed
 
     def index_of(self, address: int) -> int:
         """Give the index of the instruction at `address`, or NOWHERE."""
@@ -71,8 +75,10 @@ class Cover:
     fits: bool  # false: execute this block instruction by instruction
     charged: tuple[Block, ...]  # the blocks that start in it
     ticks: int
+    more: int  # further ticks if the first of them follows itself
     count: int
-    # Ticks before the last deadline test in it, counted from its start; NOWHERE: no test.
+    # Ticks before the last deadline test in it, counted from its start and without `more`;
+    # NOWHERE: no test.
     margin: int
     after: int  # where a following translation goes on inside the last block, or NOWHERE
     inside: Block  # that last block
@@ -98,20 +104,23 @@ class Map(Protocol[K, V]):
 
 # The maps `simple`, `covers` and `tails` of a block table.
 Maps: TypeAlias = tuple[
-    Map[int, tuple[int, int, int]], Map[int, Cover], Map[tuple[int, int], Cover]
+    Map[int, tuple[int, int, int, int, int]], Map[int, Cover], Map[tuple[int, int], Cover]
 ]
 
 
 class Decoder:
     """Makes blocks of bytes; keeps what it learned, for all spaces."""
 
-    __slots__ = ("_create_maps", "_lengths", "_memo", "_tables", "_weight", "is_amd64")
+    __slots__ = ("_cost", "_create_maps", "_lengths", "_memo", "_tables", "_weight", "is_amd64")
 
-    def __init__(self, *, is_amd64: bool, create_maps: Callable[[], Maps]) -> None:
+    def __init__(
+        self, *, is_amd64: bool, cost: CostModel, create_maps: Callable[[], Maps]
+    ) -> None:
         self.is_amd64 = is_amd64
+        self._cost = cost
         self._create_maps = create_maps
         self._lengths = lengths_for(is_amd64=is_amd64)
-        self._memo: dict[tuple[bytes, int, int], tuple[Shape, int, int]] = {}
+        self._memo: dict[tuple[bytes, int, int], tuple[Shape, Cost]] = {}
         self._tables: list[BlockTable] = []
         self._weight = 0
 
@@ -144,19 +153,17 @@ class Decoder:
         key = (own, start % 64, len(shape.offsets))
         known = self._memo.get(key)
         if known is None or known[0] != shape:
-            cost = block_cost(shape, own, start % 64)
-            again = repetition_cost(shape, own, start % 64) if shape.end is End.REPEAT else 0
-            known = self._memo[key] = (shape, cost, again)
-        shape, cost, again = known
-        return Block(start, shape, cost, again)
+            known = self._memo[key] = (shape, self._cost(shape, own, start % 64))
+        shape, cost = known
+        return Block(start, shape, cost)
 
 
 class BlockTable:
     """The blocks of one address space, by address, and their translations.
 
     `simple` is the hot path's: a translation that is exactly one block, as
-    (size, ticks, count).  All other translations are in `covers`, and those that begin
-    inside a block in `tails`, by (address, end of the block).
+    (size, ticks, ticks if it follows itself, count, `branch`).  All other translations are in
+    `covers`, and those that begin inside a block in `tails`, by (address, end of the block).
     """
 
     __slots__ = ("_blocks", "_decoder", "_fetch", "breaks", "covers", "simple", "tails")
@@ -201,12 +208,12 @@ class BlockTable:
         self.covers.pop(address, None)
         if block.end is End.SPECIAL or self._breaks(block):
             self.covers[address] = Cover(
-                size, False, (block,), 0, 0, 0, NOWHERE, block, repeats=False
+                size, False, (block,), 0, 0, 0, 0, NOWHERE, block, repeats=False
             )
             return True
         cover = self._cover(address, size, block, fresh=True)
         if cover.after == NOWHERE and len(cover.charged) == 1 and cover.fits:
-            self.simple[address] = (size, cover.ticks, cover.count)
+            self.simple[address] = (size, block.ticks, block.again, block.count, block.branch)
         else:
             self.covers[address] = cover
         return True
@@ -224,6 +231,7 @@ class BlockTable:
         charged = [block] if fresh else []
         margin = 0 if fresh else NOWHERE
         ticks = block.ticks if fresh else 0
+        more = block.again - block.ticks if fresh else 0
         fits = not self._breaks(block)
         # Only a block that ends at a page end has its successor in the same translation.
         while block.end is End.PAGE and finish > block.stop:
@@ -246,4 +254,6 @@ class BlockTable:
         else:
             after, repeats = NOWHERE, False
         count = sum(each.count for each in charged)
-        return Cover(size, fits, tuple(charged), ticks, count, margin, after, block, repeats)
+        return Cover(
+            size, fits, tuple(charged), ticks, more, count, margin, after, block, repeats
+        )

@@ -12,9 +12,9 @@ from emu.context import Held
 from emu.errors import BadCheckpointError
 from emu.memory import PAGE
 
-_MAGIC = b"l4lab machine 2\n"
+_MAGIC = b"l4lab machine 4\n"
 _DIGEST = 16
-_CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBI")
+_CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBqQI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,19 @@ class FrozenContext:
     registers: tuple[int, int, int, int]  # tag, selector, label, timeout
     fault: tuple[int, int, int]  # address, error, vector
     held: Held | None
+    previous: int  # the start of the block charged last, or -1
+    branch: int  # the end of a branch in it that is not judged yet, or 0
     cpu: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenTable:
+    """The local descriptor table of a space."""
+
+    space: int
+    slot: int
+    size: int  # entries that the CPU sees
+    descriptors: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,8 @@ class Checkpoint:
     instructions: int
     spaces: tuple[int, ...]
     data_frames: tuple[int, ...]
+    local_tables: tuple[FrozenTable, ...]
+    predictor: bytes
     contexts: tuple[FrozenContext, ...]
     pages: tuple[tuple[int, bytes], ...]
 
@@ -56,8 +70,14 @@ def encode(checkpoint: Checkpoint) -> bytes:
         _encode_long(checkpoint.instructions),
         _encode_words(checkpoint.spaces),
         _encode_words(checkpoint.data_frames),
-        struct.pack("<Q", len(checkpoint.contexts)),
+        struct.pack("<Q", len(checkpoint.predictor)),
+        checkpoint.predictor,
+        struct.pack("<Q", len(checkpoint.local_tables)),
     ]
+    for table in checkpoint.local_tables:
+        parts.append(struct.pack("<3Q", table.space, table.slot, table.size))
+        parts.append(_encode_words(table.descriptors))
+    parts.append(struct.pack("<Q", len(checkpoint.contexts)))
     for context in checkpoint.contexts:
         held = context.held
         parts.append(
@@ -75,6 +95,8 @@ def encode(checkpoint: Checkpoint) -> bytes:
                 held.start if held else 0,
                 held.ip if held else 0,
                 held.repeats if held else False,
+                context.previous,
+                context.branch,
                 len(context.cpu),
             )
         )
@@ -135,16 +157,32 @@ def _decode(reader: _Reader) -> Checkpoint:
     arch = reader.take(8).rstrip(b"\0").decode()
     ram, ticks, instructions = reader.word(), reader.long(), reader.long()
     spaces, data_frames = reader.words(), reader.words()
+    predictor = reader.take(reader.word())
+    tables = tuple(
+        FrozenTable(reader.word(), reader.word(), reader.word(), reader.words())
+        for _ in range(reader.word())
+    )
     contexts = tuple(_decode_context(reader) for _ in range(reader.word()))
     pages = tuple((reader.word(), reader.take(PAGE)) for _ in range(reader.word()))
     reader.finish()
-    return Checkpoint(arch, ram, ticks, instructions, spaces, data_frames, contexts, pages)
+    return Checkpoint(
+        arch,
+        ram,
+        ticks,
+        instructions,
+        spaces,
+        data_frames,
+        tables,
+        predictor,
+        contexts,
+        pages,
+    )
 
 
 def _decode_context(reader: _Reader) -> FrozenContext:
     values = _CONTEXT.unpack(reader.take(_CONTEXT.size))
     number, space, slot, thread_base, ticks = values[:5]
-    is_held, start, ip, repeats, size = values[17:]
+    is_held, start, ip, repeats, previous, branch, size = values[17:]
     return FrozenContext(
         number=number,
         space=space,
@@ -156,6 +194,8 @@ def _decode_context(reader: _Reader) -> FrozenContext:
         registers=values[10:14],
         fault=values[14:17],
         held=Held(start, ip, bool(repeats)) if is_held else None,
+        previous=previous,
+        branch=branch,
         cpu=reader.take(size),
     )
 

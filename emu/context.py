@@ -1,5 +1,6 @@
 """A context: one thread's CPU state, as the machine's user sees it between traps."""
 
+from emu.blocks import NOWHERE
 from emu.cost import CYCLE_SHIFT
 from emu.engine import AX, IP, SI, SP, USER_DESCRIPTORS, Cpu, Engine
 from emu.errors import NoSuchNumberError
@@ -132,6 +133,8 @@ class Context:
         value &= self._mask
         if value != self.cpu.words[IP]:
             self.held = None
+            self.cpu.previous = NOWHERE
+            self.cpu.branch = 0
             self.cpu.words[IP] = value
 
     @property

@@ -124,8 +124,29 @@ def step_of(instruction: bytes, *, is_amd64: bool) -> Step:
     return Step.TRAP_FLAG
 
 
+def jump_distance(instruction: bytes) -> int | None:
+    """Give how far from its end a direct jump or call goes; None if the bytes do not tell."""
+    opcode, rest, prefixes = _opcode(instruction, is_amd64=True)
+    if opcode == 0x0F and rest and 0x80 <= rest[0] < 0x90:
+        opcode, rest = 0xE9, rest[1:]
+    if opcode in (0xE8, 0xE9) and 0x66 not in prefixes:
+        return int.from_bytes(rest[:4], "little", signed=True)
+    if opcode in _SHORT:
+        return int.from_bytes(rest[:1], "little", signed=True)
+    return None
+
+
+def is_conditional(instruction: bytes) -> bool:
+    """Tell whether this is a jump that may be taken or not."""
+    opcode, rest, _ = _opcode(instruction, is_amd64=True)
+    if opcode == 0x0F:
+        return bool(rest) and 0x80 <= rest[0] < 0x90
+    return opcode in _SHORT and opcode != 0xEB
+
+
 _LEGACY = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
 _STRING = frozenset(b"\xa4\xa5\xa6\xa7\xaa\xab\xac\xad\xae\xaf")
+_SHORT = frozenset(bytes(range(0x70, 0x80)) + b"\xe0\xe1\xe2\xe3\xeb")
 _PORT = frozenset(b"\x6c\x6d\x6e\x6f\xe4\xe5\xe6\xe7\xec\xed\xee\xef")
 _TRANSFER = frozenset(
     bytes(range(0x70, 0x80)) + b"\xc2\xc3\xca\xcb\xcf\xe0\xe1\xe2\xe3\xe9\xeb\xf4"

@@ -6,10 +6,10 @@ cdef class Cpu:
     cdef public unsigned long long root
     cdef public unsigned long long[::1] words
     cdef public object host
-    cdef public unsigned long long handle, state
+    cdef public unsigned long long handle, state, branch
     cdef public bint ready
     cdef public long long stamp
-    cdef public long long number
+    cdef public long long number, previous
 
 
 cdef class Inside:

@@ -14,8 +14,9 @@ Rule 3: nothing about an instance (its translations, its age) may reach a result
 from dataclasses import dataclass
 from typing import Protocol
 
-from emu.blocks import Block, BlockTable, Maps
+from emu.blocks import NOWHERE, Block, BlockTable, Maps
 from emu.clock import Clock
+from emu.predict import Predictor
 from emu.recorder import Recorder
 from emu.screen import Screen
 
@@ -41,6 +42,8 @@ R15 = 15
 
 
 USER_DESCRIPTORS = 4  # segments of a context's own
+LOCAL_DESCRIPTORS = 512  # of a local descriptor table: it is one page
+LOCAL_TABLES = 1792  # that there is room for
 
 
 class Cpu:
@@ -48,9 +51,11 @@ class Cpu:
 
     __slots__ = (
         "blob",
+        "branch",
         "handle",
         "host",
         "number",
+        "previous",
         "ready",
         "root",
         "stamp",
@@ -69,6 +74,8 @@ class Cpu:
         self.ready = False  # false: `Engine.prepare` has to run first
         self.stamp = 0  # larger: run later
         self.number = 0  # the context's
+        self.previous = NOWHERE  # the start of the block that was charged last
+        self.branch = 0  # the end of a branch that ends it and is not judged yet, or 0
 
 
 # The next three are values, made at every fault.  They are no dataclasses because those
@@ -111,7 +118,7 @@ class Stop:
         self, current: int, charged: tuple[Block, ...], expected: int, repeats: bool
     ) -> None:
         self.current = current  # start of the block charged last; NOWHERE: none
-        # That block and those after it, unless it is the only one.
+        # All blocks of the translation that ends in it, unless it is the only one.
         self.charged = charged
         self.expected = expected  # where the last of them goes on; NOWHERE: it is done
         self.repeats = repeats  # `expected` is a string instruction that did a repetition
@@ -182,13 +189,19 @@ class Runner(Protocol):
     def stop_at(self, position: int) -> None:
         """Let runs stop before a translation that goes beyond a position."""
 
+    def predict(self, predictor: Predictor) -> None:
+        """Let it judge the branches of blocks that have one; before the first run."""
+
     def create_maps(self) -> Maps:
         """Make the maps of a block table that this runner can look into."""
 
     def execute(
         self, cpu: Cpu, blocks: BlockTable, clock: Clock, limit: int, resume: Inside | None
     ) -> int:
-        """Run from the state's ip until something stops it; move the clock; say what."""
+        """Run from the state's ip until something stops it; move the clock; say what.
+
+        `Cpu.previous` and `branch` become those of the block charged last, if one was.
+        """
 
     def stopped(self) -> Stop:
         """Tell where the last `execute` stopped."""
@@ -245,6 +258,12 @@ class Engine(Protocol):
         self, cpu: Cpu, *, slot: int, thread_base: int, own: list[int]
     ) -> None:
         """Fill the descriptor table `slot`, the state's own from now on."""
+
+    def fill_local_table(self, slot: int, descriptors: list[int]) -> None:
+        """Fill the local descriptor table `slot`, from its first entry on."""
+
+    def load_local_table(self, cpu: Cpu, *, slot: int, size: int) -> None:
+        """Let the state use the first `size` entries of a local descriptor table."""
 
     def copy_fpu(self, cpu: Cpu, source: Cpu) -> None:
         """Take over x87 and SSE registers of another state."""

@@ -18,7 +18,7 @@ cdef class Machine:
     cdef readonly object _engine
     cdef readonly Memory _memory
     cdef readonly Spaces _spaces
-    cdef object _watch, _screen
+    cdef object _predictor, _watch, _screen
     cdef bint _amd64
     cdef long long _mappings
     cdef unsigned long long _mask

@@ -6,17 +6,29 @@ traps, and by what the caller charges.  How a run is sliced or stepped cannot mo
 Rule 3: a program can do nothing to the host; all it gets is a trap.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from emu.blocks import Decoder
 from emu.calls import Frame
-from emu.checkpoint import Checkpoint, FrozenContext, decode, encode
+from emu.checkpoint import Checkpoint, FrozenContext, FrozenTable, decode, encode
 from emu.clock import LAST_CYCLE, Clock
 from emu.context import LABEL, TAG, Context
-from emu.cost import CYCLE_SHIFT
-from emu.engine import AX, CALLED, ENDLESS, EXPIRED, PASSING, RAISED, SI, WALK, Engine
+from emu.cost import CYCLE_SHIFT, MISPREDICTION_TICKS, cost_model
+from emu.engine import (
+    AX,
+    CALLED,
+    ENDLESS,
+    EXPIRED,
+    LOCAL_DESCRIPTORS,
+    LOCAL_TABLES,
+    PASSING,
+    RAISED,
+    SI,
+    WALK,
+    Engine,
+)
 from emu.errors import (
     BadCheckpointError,
     BadConfigError,
@@ -27,10 +39,12 @@ from emu.errors import (
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
 from emu.paging import EXECUTE_RIGHT, IA32_TOP, SYSTEM_OFFSET, PageTables
+from emu.predict import Predictor
 from emu.recorder import Access
 from emu.screen import Report, Screen
 from emu.spaces import CLOCK_SIZE, Space, Spaces
 from emu.stepper import Stepper
+from emu.timing import DEFAULT, Timing, check_timing
 from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
 from emu.watch import Watch
@@ -45,6 +59,7 @@ class MachineConfig:
 
     arch: str = "amd64"
     ram: int = 64 << 20
+    timing: Timing = DEFAULT  # what time is made of
     cpu_khz: int = 1_000_000
     call_page: int = 0  # ia32: where every space shows the system call instruction
     pool: int = 128  # the most emulator instances at a time; no result depends on it
@@ -62,6 +77,7 @@ class Machine:
         "_mappings",
         "_mask",
         "_memory",
+        "_predictor",
         "_runner",
         "_screen",
         "_spaces",
@@ -81,14 +97,22 @@ class Machine:
         tables = PageTables(self._memory.tables, is_amd64=self._amd64)
         self._engine: Engine = UnicornEngine(self._memory, tables, pool=config.pool)
         self._runner = self._engine.runner
-        decoder = Decoder(is_amd64=self._amd64, create_maps=self._runner.create_maps)
+        decoder = Decoder(
+            is_amd64=self._amd64,
+            cost=cost_model(config.timing, config.arch),
+            create_maps=self._runner.create_maps,
+        )
         self._spaces = Spaces(self._memory, tables, decoder)
         self._call_page = config.call_page
         if config.call_page:
             page = bytearray(PAGE)
             page[: len(_CALL_CODE)] = _CALL_CODE
             self._spaces.fix_page(config.call_page, tables.take_page(), bytes(page))
-        self._stepper = Stepper(self._clock, self._engine, self._spaces, self._amd64)
+        self._predictor = Predictor(MISPREDICTION_TICKS)
+        self._runner.predict(self._predictor)
+        self._stepper = Stepper(
+            self._clock, self._engine, self._spaces, self._predictor, self._amd64
+        )
         self._contexts: dict[int, Context] = {}
         self._mappings = 0  # how often they have changed
         self._watch: Watch | None = None
@@ -383,6 +407,22 @@ class Machine:
             raise NoSuchNumberError("contexts still use space", number)
         self._spaces.destroy(number)
 
+    def store_local_descriptors(
+        self, space: int, first: int, descriptors: Sequence[int]
+    ) -> bool:
+        """Set entries of a space's local descriptor table, which then ends behind them.
+
+        They are as a context's own.  Those behind the end are kept, out of sight.  False,
+        and nothing is changed, without room for a table.
+        """
+        target = self._spaces.get(space)
+        end = first + len(descriptors)
+        if not descriptors or not 0 <= first < end <= LOCAL_DESCRIPTORS:
+            raise NoSuchNumberError("no local descriptor", end - 1)
+        entries = target.local + [0] * (end - len(target.local))
+        entries[first:end] = descriptors
+        return self._set_local(target, target.local_slot, entries, end)
+
     def map(self, space: int, address: int, frame: int, rights: int) -> bool:
         """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4).
 
@@ -517,6 +557,8 @@ class Machine:
         )
         self._contexts[number] = context
         target.cpus.append(cpu)
+        if target.local_slot >= 0:
+            self._engine.load_local_table(cpu, slot=target.local_slot, size=target.local_size)
         return context
 
     def context(self, number: int) -> Context:
@@ -572,6 +614,8 @@ class Machine:
                 instructions=self._clock.instructions,
                 spaces=tuple(self._spaces.numbers()),
                 data_frames=tuple(sorted(self._spaces.data_frames)),
+                local_tables=tuple(self._frozen_tables()),
+                predictor=self._predictor.freeze(),
                 contexts=tuple(self._freeze(self._contexts[n]) for n in sorted(self._contexts)),
                 pages=pages,
             )
@@ -596,6 +640,43 @@ class Machine:
         """Give back all emulator instances; nothing can be run any more."""
         self._engine.close()
 
+    def _set_local(self, space: Space, slot: int, entries: list[int], size: int) -> bool:
+        # A table is a page at an address of its own, since all spaces share what is there.
+        if slot < 0:
+            tables = [self._spaces.get(number) for number in self._spaces.numbers()]
+            taken = {each.local_slot for each in tables}
+            slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+        if slot >= LOCAL_TABLES:
+            return False
+        try:
+            self._engine.fill_local_table(slot, entries)
+        except OutOfTablesError:
+            return False
+        space.local_slot, space.local, space.local_size = slot, entries, size
+        for cpu in space.cpus:
+            self._engine.load_local_table(cpu, slot=slot, size=size)
+        return True
+
+    def _frozen_tables(self) -> Iterator[FrozenTable]:
+        for number in self._spaces.numbers():
+            space = self._spaces.get(number)
+            if space.local_slot >= 0:
+                yield FrozenTable(
+                    number, space.local_slot, space.local_size, tuple(space.local)
+                )
+
+    def _thaw_table(self, frozen: FrozenTable) -> None:
+        tables = [self._spaces.get(number) for number in self._spaces.numbers()]
+        slot, size, entries = frozen.slot, frozen.size, list(frozen.descriptors)
+        if (
+            slot >= LOCAL_TABLES
+            or slot in [each.local_slot for each in tables]
+            or not 0 < size <= len(entries) <= LOCAL_DESCRIPTORS
+        ):
+            raise NoSuchNumberError("local descriptor table is taken:", slot)
+        if not self._set_local(self._spaces.get(frozen.space), slot, entries, size):
+            raise NoSuchNumberError("no room for local descriptor table", slot)
+
     def _freeze(self, context: Context) -> FrozenContext:
         return FrozenContext(
             number=context.number,
@@ -613,6 +694,8 @@ class Machine:
             ),
             fault=(context.address, context.error, context.vector),
             held=context.held,
+            previous=context.cpu.previous,
+            branch=context.cpu.branch,
             cpu=self._engine.freeze(context.cpu),
         )
 
@@ -622,6 +705,10 @@ class Machine:
         for number in checkpoint.spaces:
             self._spaces.create(number)
         self._spaces.data_frames.update(checkpoint.data_frames)
+        for table in checkpoint.local_tables:
+            self._thaw_table(table)
+        if not self._predictor.thaw(checkpoint.predictor):
+            raise BadConfigError("a predictor that no machine has")
         for frozen in checkpoint.contexts:
             self._thaw(frozen)
         for address, content in checkpoint.pages:
@@ -645,6 +732,8 @@ class Machine:
         )
         cpu.number = frozen.number
         cpu.stamp = 1  # it may have run
+        cpu.previous = frozen.previous
+        cpu.branch = frozen.branch
         context = Context(
             frozen.number,
             space=space,
@@ -662,6 +751,8 @@ class Machine:
         context.address, context.error, context.vector = frozen.fault
         self._contexts[frozen.number] = context
         space.cpus.append(cpu)
+        if space.local_slot >= 0:
+            self._engine.load_local_table(cpu, slot=space.local_slot, size=space.local_size)
 
     def _wrote(self, frame: int) -> None:
         if self._spaces.is_code(frame):
@@ -692,5 +783,6 @@ def _check(config: MachineConfig) -> None:
         raise BadConfigError(f"call page {config.call_page:#x} on {config.arch}")
     if config.call_page and not IA32_TOP <= config.call_page < IA32_TOP + SYSTEM_OFFSET:
         raise BadConfigError(f"call page {config.call_page:#x} below {IA32_TOP:#x}")
+    check_timing(config.timing)
     if config.cpu_khz <= 0 or config.pool <= 0:
         raise BadConfigError(f"cpu_khz {config.cpu_khz}, pool {config.pool}")

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from emu.blocks cimport Block, BlockTable
 from emu.clock cimport Clock
 from emu.engine cimport Cpu, Fault, Inside, Stop
+from emu.predict cimport Predictor
 from emu.recorder cimport Recorder
 from emu.screen cimport Screen
 
@@ -10,14 +11,19 @@ ctypedef int (*Start)(void *, uint64_t, uint64_t, uint64_t, size_t)
 ctypedef int (*Halt)(void *)
 
 
+cdef union Rest:
+    void *cover  # a Known, borrowed from the map
+    uint16_t *slot  # in `simple`: the predictor's, if a branch ends it that is guessed
+
+
 cdef struct Entry:
     # A translation; of 32 bytes, which `on_block` relies on.
     uint64_t key  # its address, or what `Tails` makes of address and end of the block
-    int64_t ticks
+    uint32_t ticks, again  # once, and if it follows itself; a page of code stays below
     uint32_t size  # 0: taken out
     uint16_t count
     uint16_t call  # the size of the call that ends it; 0: none does, `unlearned`
-    void *cover  # a Known, borrowed from the map; NULL in `simple`
+    Rest rest
 
 
 cdef class Map:
@@ -33,7 +39,7 @@ cdef class Map:
 
 
 cdef class Simple(Map):
-    pass
+    cdef unsigned short[::1] slots  # of the predictor
 
 
 cdef class Covers(Map):
@@ -53,6 +59,8 @@ cdef struct State:
     int64_t retired
     uint64_t current
     uint64_t expected
+    uint64_t stop  # the end of that block, if
+    uint16_t *slot  # is not NULL: the predictor's, of its branch that is not judged yet
     int64_t bound  # the limit, or before it the ticks of the next look at signals
     void (*other)(State *, uint64_t, uint32_t) noexcept
     uint64_t *counter  # the count register
@@ -93,6 +101,8 @@ cdef class NativeRunner:
     cdef Block inside
     cdef tuple charged
     cdef Recorder recorder
+    cdef Predictor predictor
+    cdef unsigned short[::1] slots  # keeps them
     cdef Screen screened
     cdef Region *regions
     cdef object failure
@@ -106,6 +116,7 @@ cdef class NativeRunner:
     cpdef watch(self, Recorder recorder)
     cpdef screen(self, Screen screen)
     cpdef stop_at(self, int64_t position)
+    cpdef predict(self, Predictor predictor)
     cpdef Stop stopped(self)
     cpdef int step(self, Cpu cpu, int64_t now, bint alone) except -1
     cpdef Fault fault(self, Cpu cpu)
@@ -114,6 +125,7 @@ cdef class NativeRunner:
     cdef int other_block(self, uint64_t address, uint32_t size) except -1
     cdef int go_inside(self, Block block, uint64_t after, bint repeats) except -1
     cdef int tell_time(self) except -1
+    cdef int judge(self, uint64_t address) except -1
     cdef int end_in_call(self, Entry *entry) except -1
     cdef int arrive(self, uint64_t at) except -1
     cdef int access(self, bint is_write, uint64_t address, int size, uint64_t value) except -1

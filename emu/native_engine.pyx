@@ -13,6 +13,7 @@ from emu.blocks cimport Block, BlockTable
 from emu.clock cimport Clock
 from emu.calls cimport Calls
 from emu.engine cimport Cpu, Fault, Inside, Stop
+from emu.predict cimport Predictor
 from emu.recorder cimport Recorder
 from emu.screen cimport Screen
 
@@ -44,6 +45,7 @@ from emu.python_engine import (
     TRAP_FLAG,
     UNBOUNDED,
 )
+from emu.predict import LAST, LIMIT, LONGEST, RUN
 from emu.traps import DEBUG, INVALID_OPCODE
 
 # Constants of other modules as C values.
@@ -51,6 +53,7 @@ cdef int called = CALLED, raised = RAISED, expired = EXPIRED, unknown = UNKNOWN
 cdef int walk = WALK, stepped = STEPPED, passing = PASSING
 cdef int ax = AX, cx = CX, dx = DX, sp = SP, ip = IP, flags = FLAGS
 cdef int mem_write = MEM_WRITE
+cdef int last = LAST, limit = LIMIT, run = RUN, longest = LONGEST
 cdef int64_t endless = ENDLESS
 cdef int debug = DEBUG, invalid_opcode = INVALID_OPCODE
 cdef int cycle_shift = CYCLE_SHIFT
@@ -65,10 +68,13 @@ cdef extern from *:
     /* Where a map has the entry of a key if there is no other in its way: a byte offset,
        by the upper bits of a product. */
     #define L4LAB_PLACE(key, mask) ((uint32_t)(key) * 0x9E3779B1u >> 7 & (mask))
+    /* Where the slot of a branch is: `emu.predict.slot_of`. */
+    #define L4LAB_SLOT(branch) ((((branch) ^ (branch) >> 12) & 4095) * 8)
     #define L4LAB_LIKELY(x) __builtin_expect(!!(x), 1)
     """
     const uint64_t nowhere "L4LAB_NOWHERE"  # no translation begins at the last address
     uint64_t place_of "L4LAB_PLACE"(uint64_t key, uint64_t mask)
+    uint64_t slot_of "L4LAB_SLOT"(uint64_t branch)
     bint likely "L4LAB_LIKELY"(bint)
 
 # Ticks between two looks for signals, and for other threads that wait for the lock: some
@@ -83,8 +89,8 @@ cdef class Known:
 
     cdef object cover
     cdef bint fits, repeats
-    cdef int64_t ticks, count, margin
-    cdef uint64_t after
+    cdef int64_t ticks, more, count, margin
+    cdef uint64_t after, start, branch
     cdef tuple charged
     cdef Block inside
     cdef uint16_t call
@@ -94,11 +100,14 @@ cdef class Known:
         self.fits = cover.fits
         self.repeats = cover.repeats
         self.ticks = cover.ticks
+        self.more = cover.more
         self.count = cover.count
         self.margin = cover.margin
         self.after = nowhere if cover.after == NOWHERE else cover.after
         self.charged = cover.charged
         block = self.inside = cover.inside
+        self.start = block.start
+        self.branch = block.branch
         self.call = 0
         if cover.after == NOWHERE and block.end is End.CALL:
             self.call = block.stop - block.last
@@ -171,13 +180,17 @@ cdef class Map:
 cdef class Simple(Map):
     """Translations that are exactly one block."""
 
+    def __init__(self, unsigned short[::1] slots):
+        self.slots = slots
+
     def __setitem__(self, uint64_t address, value):
-        size, ticks, count = value
+        size, ticks, again, count, branch = value
         cdef Entry *entry = self.claim(address)
         entry.ticks = ticks
+        entry.again = again
         entry.count = count
         entry.call = unlearned
-        entry.cover = NULL
+        entry.rest.slot = slot_at(self.slots, branch)
         entry.size = size
 
     def pop(self, uint64_t address, default):
@@ -192,7 +205,7 @@ cdef class Covers(Map):
         known = Known(cover)
         cdef Entry *entry = self.claim(address)
         self.known[address] = known
-        entry.cover = <void *> known
+        entry.rest.cover = <void *> known
         entry.size = cover.size
 
     def pop(self, uint64_t address, default):
@@ -209,7 +222,7 @@ cdef class Tails(Map):
         address, stop = key
         cdef Entry *entry = self.claim(tail_key(address, stop))
         self.known[key] = known
-        entry.cover = <void *> known
+        entry.rest.cover = <void *> known
         entry.size = cover.size
 
 
@@ -232,7 +245,8 @@ cdef class NativeRunner:
         self.state.current = self.state.expected = nowhere
         self.state.call = nowhere
         self.state.goal = self.state.room = endless
-        self.nothing = Simple()
+        self.predict(Predictor(0))
+        self.nothing = Simple(self.slots)
         self.charged = ()
 
     def __dealloc__(self):
@@ -262,9 +276,15 @@ cdef class NativeRunner:
         self.cr2 = marks.cr2
         self.dr6 = marks.dr6
 
+    cpdef predict(self, Predictor predictor):
+        """Let it judge the branches of blocks that have one; before the first run."""
+        assert len(predictor.slots) == 4096 * 8, "L4LAB_SLOT has the number, too"
+        self.predictor = predictor
+        self.slots = predictor.slots
+
     def create_maps(self):
         """Make the maps of a block table."""
-        return Simple(), Covers(), Tails()
+        return Simple(self.slots), Covers(), Tails()
 
     cpdef int execute(
         self, Cpu cpu, BlockTable blocks, Clock clock, int64_t limit, Inside resume
@@ -287,7 +307,10 @@ cdef class NativeRunner:
         s.retired = 0
         s.event = called
         s.vector = -1
-        s.current = s.expected = nowhere
+        s.current = cpu.previous
+        s.stop = cpu.branch
+        s.slot = slot_at(self.slots, cpu.branch)
+        s.expected = nowhere
         self.table = blocks
         self.charged = ()
         if s.slow:
@@ -309,6 +332,8 @@ cdef class NativeRunner:
             self.check(status)
         if self.recorder is not None:
             self.settle_records()
+        cpu.previous = s.current
+        cpu.branch = 0 if s.slot == NULL else s.stop
         clock.ticks = s.ticks
         clock.instructions += s.retired
         return s.event if s.vector < 0 else raised
@@ -348,10 +373,11 @@ cdef class NativeRunner:
         """Tell where the last `execute` stopped."""
         cdef State *s = &self.state
         cdef tuple chain = self.charged
-        if s.current == nowhere or not chain or (<Block> chain[0]).start != s.current:
+        cdef bint nothing = not s.retired and not chain
+        if not chain or (<Block> chain[len(chain) - 1]).start != s.current:
             chain = ()
         return Stop(
-            NOWHERE if s.current == nowhere else s.current,
+            NOWHERE if nothing or s.current == nowhere else s.current,
             chain,
             NOWHERE if s.expected == nowhere else s.expected,
             s.repeats,
@@ -434,6 +460,7 @@ cdef class NativeRunner:
         cdef bint fresh = address != s.expected
         cdef Entry *entry
         cdef Known cover
+        cdef int64_t more, margin
         if s.passes >= 0:
             if s.passes == 0:
                 halt(s, stepped)
@@ -466,7 +493,13 @@ cdef class NativeRunner:
                 elif s.retired + entry.count > s.room:
                     halt(s, passing)
                 else:
-                    s.ticks += entry.ticks
+                    if self.recorder is not None and self.recorder.tally is not None:
+                        self.recorder.tally.enter(address, s.ticks, s.begun + s.retired)
+                    if s.slot != NULL:
+                        self.judge(address)
+                    s.stop = address + size
+                    s.slot = entry.rest.slot
+                    s.ticks += entry.again if s.current == address else entry.ticks
                     s.retired += entry.count
                     s.current = address
                     if entry.call and self.recorder is not None:
@@ -480,8 +513,15 @@ cdef class NativeRunner:
             self.place_size = size
             halt(s, unknown)
             return 0
-        cover = <Known> entry.cover
-        if cover.margin >= 0 and s.ticks + cover.margin >= s.limit:
+        cover = <Known> entry.rest.cover
+        more = cover.more if fresh and s.current == address else 0
+        margin = cover.margin
+        if margin > 0:
+            # What a wrong guess costs comes on top: walking, the deadline is met exactly.
+            margin += more
+            if s.slot != NULL:
+                margin += self.predictor.penalty
+        if margin >= 0 and s.ticks + margin >= s.limit:
             halt(s, expired if fresh and s.ticks >= s.limit else walk)
             return 0
         if s.retired + cover.count > s.room:
@@ -490,10 +530,18 @@ cdef class NativeRunner:
         if not cover.fits:
             halt(s, walk)
             return 0
-        s.ticks += cover.ticks
+        if self.recorder is not None and self.recorder.tally is not None:
+            charged, at = cover.charged, s.begun + s.retired
+            self.recorder.tally.enter_all(charged, s.ticks, at, more)
+        if s.slot != NULL and fresh:
+            self.judge(address)
+        s.ticks += cover.ticks + more
         s.retired += cover.count
+        if cover.count:  # a tail may have been learned in another block of the same end
+            s.current = cover.start
+            s.stop = cover.branch
+            s.slot = slot_at(self.slots, cover.branch)
         if fresh:
-            s.current = address
             self.charged = cover.charged
         elif cover.charged:
             self.charged = self.charged + cover.charged
@@ -522,7 +570,7 @@ cdef class NativeRunner:
         cdef State *s = &self.state
         cdef int64_t now = s.ticks
         cdef tuple charged = self.charged
-        if charged and s.current != nowhere and charged[0].start == s.current:
+        if charged and (<Block> charged[len(charged) - 1]).start == s.current:
             for block in reversed(charged):
                 if block.start <= s.words[ip] < block.stop:
                     break
@@ -530,6 +578,12 @@ cdef class NativeRunner:
         now >>= cycle_shift
         s.words[ax] = now & 0xFFFFFFFF
         s.words[dx] = now >> 32 & 0xFFFFFFFF
+        return 0
+
+    cdef int judge(self, uint64_t address) except -1:
+        """Judge the branch that led to a block."""
+        cdef State *s = &self.state
+        s.ticks += self.predictor.judge(s.stop, address != s.stop)
         return 0
 
     cdef int end_in_call(self, Entry *entry) except -1:
@@ -564,7 +618,7 @@ cdef class NativeRunner:
         if s.passes >= 0:
             position = recorder.at
         else:
-            if chain and chain[0].start != s.current:
+            if chain and (<Block> chain[len(chain) - 1]).start != s.current:
                 chain = ()
             position = recorder.position(
                 s.begun + s.retired, s.current, chain, self.table, s.words[ip]
@@ -585,6 +639,11 @@ cdef class NativeRunner:
         return 0
 
 
+cdef inline uint16_t *slot_at(unsigned short[::1] slots, uint64_t branch) noexcept:
+    """Give the predictor's slot of a branch; NULL if it is 0, for none."""
+    return &slots[slot_of(branch)] if branch else NULL
+
+
 cdef inline void expect(State *s, uint64_t address) noexcept:
     s.expected = address
     s.soon = s.bound if address == nowhere and not s.slow else 0
@@ -598,8 +657,12 @@ cdef inline void halt(State *s, int why) noexcept:
 cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) noexcept:
     cdef State *s = <State *> data
     cdef Entry *entry = <Entry *> (s.entries + place_of(address, s.mask))
-    if likely(entry.key == address and entry.size == size and s.ticks < s.soon):
-        s.ticks += entry.ticks
+    if likely(entry.key == address and entry.size == size and s.ticks < s.soon) and (
+        s.slot == NULL or is_foreseen(s, address)
+    ):
+        s.stop = address + size
+        s.slot = entry.rest.slot
+        s.ticks += entry.again if s.current == address else entry.ticks
         s.retired += entry.count
         s.current = address
         return
@@ -611,6 +674,15 @@ cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) no
             return
     # Through a pointer: inlined, what this needs would be paid for at every block.
     s.other(s, address, size)
+
+
+cdef inline bint is_foreseen(State *s, uint64_t address) noexcept:
+    """Tell whether a branch went where `Predictor.judge` would only count it, and count."""
+    cdef uint16_t *slot = s.slot
+    if slot[last] != (address != s.stop) or slot[run] >= slot[limit]:
+        return False
+    slot[run] += slot[run] < longest
+    return True
 
 
 cdef void on_other_block(State *s, uint64_t address, uint32_t size) noexcept:

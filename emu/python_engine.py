@@ -39,6 +39,7 @@ from emu.engine import (
     Marks,
     Stop,
 )
+from emu.predict import Predictor
 from emu.recorder import Recorder
 from emu.screen import Screen
 from emu.traps import DEBUG, INVALID_OPCODE
@@ -65,6 +66,7 @@ class PythonRunner:
     watch: Callable[[Recorder | None], None]
     screen: Callable[[Screen | None], None]
     stop_at: Callable[[int], None]
+    predict: Callable[[Predictor], None]
     _vector: Callable[[], int]
 
     def __init__(self, functions: Functions) -> None:
@@ -79,7 +81,7 @@ class PythonRunner:
 
     def create_maps(self) -> Maps:
         """Make the maps of a block table: dictionaries."""
-        simple: dict[int, tuple[int, int, int]] = {}
+        simple: dict[int, tuple[int, int, int, int, int]] = {}
         covers: dict[int, Cover] = {}
         tails: dict[tuple[int, int], Cover] = {}
         return simple, covers, tails
@@ -116,7 +118,7 @@ class PythonRunner:
         handle = 0
         words = memoryview(bytearray(18 * 8)).cast("Q")
         table: BlockTable | None = None
-        nothing: dict[int, tuple[int, int, int]] = {}
+        nothing: dict[int, tuple[int, int, int, int, int]] = {}
         get = get_simple = nothing.get  # the former finds nothing where every block counts
         ticks = limit = retired = 0
         event = CALLED
@@ -132,6 +134,9 @@ class PythonRunner:
         caller: Block | None = None  # the block charged last, if it ends in a call
         begun = 0  # instructions completed when all that was charged before is
         goal = room = ENDLESS  # the position to stop at, and how far that is
+        branch = 0  # the end of one that is not judged yet
+        judge: Callable[[int, int], int] = Predictor(0).judge
+        penalty = 0
         passes = NOWHERE  # stepping: this many blocks may still start; NOWHERE: no stepping
         failure: BaseException | None = None
 
@@ -141,14 +146,17 @@ class PythonRunner:
             halt_instance(handle)
 
         def on_block(_handle: int, address: int, size: int) -> None:
-            nonlocal ticks, retired, current, expected, failure
+            nonlocal ticks, retired, current, expected, branch, failure
             try:
                 if address != expected:
                     entry = get(address)
                     if entry is not None:
-                        length, cost, count = entry
+                        length, cost, again, count, ends = entry
                         if length == size and ticks < limit:
-                            ticks += cost
+                            if branch:
+                                ticks += judge(branch, address != branch)
+                            branch = ends
+                            ticks += again if address == current else cost
                             retired += count
                             current = address
                             expected = NOWHERE
@@ -165,7 +173,7 @@ class PythonRunner:
                 halt(CALLED)
 
         def on_other_block(address: int, size: int) -> None:
-            nonlocal passes, expected, ticks, retired, current, charged, caller
+            nonlocal passes, expected, ticks, retired, current, charged, caller, branch
             if passes != NOWHERE:
                 if not passes:
                     halt(STEPPED)
@@ -197,11 +205,16 @@ class PythonRunner:
                 if known is not None and known[0] == size:
                     if ticks >= limit:
                         halt(EXPIRED)
-                    elif retired + known[2] > room:
+                    elif retired + known[3] > room:
                         halt(PASSING)
                     else:
-                        ticks += known[1]
-                        retired += known[2]
+                        if recorder is not None and recorder.tally is not None:
+                            recorder.tally.enter(address, ticks, begun + retired)
+                        if branch:
+                            ticks += judge(branch, address != branch)
+                        branch = known[4]
+                        ticks += known[2] if address == current else known[1]
+                        retired += known[3]
                         current = address
                         if recorder is not None:
                             block = table.block(address)
@@ -218,7 +231,12 @@ class PythonRunner:
                 self.place, self.place_size = address, size
                 halt(UNKNOWN)
                 return
-            if cover.margin != NOWHERE and ticks + cover.margin >= limit:
+            more = cover.more if fresh and address == current else 0
+            margin = cover.margin
+            if margin > 0:
+                # What a wrong guess costs comes on top: walking, the deadline is met exactly.
+                margin += more + penalty if branch else more
+            if margin != NOWHERE and ticks + margin >= limit:
                 halt(EXPIRED if fresh and ticks >= limit else WALK)
                 return
             if retired + cover.count > room:
@@ -227,10 +245,16 @@ class PythonRunner:
             if not cover.fits:
                 halt(WALK)
                 return
-            ticks += cover.ticks
+            if recorder is not None and recorder.tally is not None:
+                recorder.tally.enter_all(cover.charged, ticks, begun + retired, more)
+            if branch and fresh:
+                ticks += judge(branch, address != branch)
+            ticks += cover.ticks + more
             retired += cover.count
+            if cover.charged:  # a tail may have been learned in another block of the same end
+                current = cover.inside.start
+                branch = cover.inside.branch
             if fresh:
-                current = address
                 charged = cover.charged
             elif cover.charged:
                 charged = (*charged, *cover.charged) if charged else cover.charged
@@ -256,7 +280,7 @@ class PythonRunner:
                 ip = words[IP]
                 if passes == NOWHERE:
                     assert table is not None
-                    chain = charged if charged and charged[0].start == current else ()
+                    chain = charged if charged and charged[-1].start == current else ()
                     total = begun + retired
                     position = recorder.position(total, current, chain, table, ip)
                 else:
@@ -305,6 +329,11 @@ class PythonRunner:
             nonlocal screen
             screen = by
 
+        def predict(by: Predictor) -> None:
+            nonlocal judge, penalty
+            judge = by.judge
+            penalty = by.penalty
+
         def stop_at(position: int) -> None:
             nonlocal goal, room
             goal = position
@@ -334,7 +363,7 @@ class PythonRunner:
             try:
                 now = ticks
                 at = words[IP]
-                if charged and charged[0].start == current:
+                if charged and charged[-1].start == current:
                     for block in reversed(charged):
                         if block.start <= at < block.stop:
                             break
@@ -366,7 +395,7 @@ class PythonRunner:
         ) -> int:
             nonlocal handle, words, table, get, ticks, limit, retired, event, vector
             nonlocal current, expected, charged, repeats, get_simple, begun, room, caller
-            nonlocal number
+            nonlocal number, branch
             handle = cpu.handle
             words = cpu.words
             table = blocks
@@ -386,7 +415,9 @@ class PythonRunner:
             limit = until
             retired = 0
             event = CALLED
-            vector = current = expected = NOWHERE
+            vector = expected = NOWHERE
+            current = cpu.previous
+            branch = cpu.branch
             charged = ()
             if resume is not None:
                 at = resume.block.start + resume.block.offsets[resume.index]
@@ -398,6 +429,8 @@ class PythonRunner:
                 check(status)
             if recorder is not None:
                 settle_records()
+            cpu.previous = current
+            cpu.branch = branch
             clock.ticks = ticks
             clock.instructions += retired
             return event if vector == NOWHERE else RAISED
@@ -458,7 +491,9 @@ class PythonRunner:
             return vector
 
         def stopped() -> Stop:
-            chain = charged if charged and charged[0].start == current else ()
+            if not retired and not charged:
+                return Stop(NOWHERE, (), expected, repeats)
+            chain = charged if charged and charged[-1].start == current else ()
             return Stop(current, chain, expected, repeats)
 
         # Undeclared further arguments of a C callback do no harm, and each costs time.
@@ -498,5 +533,6 @@ class PythonRunner:
         self.enter = enter
         self.watch = watch
         self.screen = set_screen
+        self.predict = predict
         self.stop_at = stop_at
         self._vector = lambda: vector

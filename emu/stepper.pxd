@@ -5,6 +5,7 @@ from emu.clock cimport Clock
 from emu.context cimport Context, Held
 from emu.engine cimport Cpu, Fault, Inside, Stop
 from emu.native_engine cimport NativeRunner
+from emu.predict cimport Predictor
 from emu.recorder cimport Recorder
 from emu.spaces cimport Page, Spaces
 
@@ -23,6 +24,7 @@ cdef class Stepper:
     cdef object _engine
     cdef Spaces _spaces
     cdef NativeRunner _runner
+    cdef Predictor _predictor
     cdef bint _amd64
     cdef unsigned long long _mask
     cdef public Recorder recorder
@@ -50,6 +52,7 @@ cdef class Stepper:
         index=cython.int,
     )
     cpdef raised(self, Context context, long long limit)
+    @cython.locals(cpu=Cpu)
     cpdef int step(self, Context context, long long limit) except -1
 
     @cython.locals(block=Block)

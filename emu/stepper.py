@@ -34,6 +34,7 @@ from emu.engine import (
 )
 from emu.memory import PAGE
 from emu.paging import EXECUTE_RIGHT, WRITE_RIGHT
+from emu.predict import Predictor
 from emu.recorder import Recorder
 from emu.spaces import Spaces
 from emu.traps import (
@@ -72,6 +73,7 @@ class Stepper:
         "_clock",
         "_engine",
         "_mask",
+        "_predictor",
         "_runner",
         "_spaces",
         "passed",
@@ -79,8 +81,16 @@ class Stepper:
         "until",
     )
 
-    def __init__(self, clock: Clock, engine: Engine, spaces: Spaces, is_amd64: bool) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        engine: Engine,
+        spaces: Spaces,
+        predictor: Predictor,
+        is_amd64: bool,
+    ) -> None:
         self._clock = clock
+        self._predictor = predictor
         self._engine = engine
         self._runner = engine.runner
         self._spaces = spaces
@@ -178,6 +188,8 @@ class Stepper:
                 for later in chain[place + 1 :]:
                     self._clock.ticks -= later.ticks
                     self._clock.instructions -= later.count
+                cpu.previous = block.start
+                cpu.branch = block.branch
                 self._hold(context, block, index, False)
                 break
         if fault.vector == PAGE_VECTOR:
@@ -210,7 +222,14 @@ class Stepper:
             if block is not None:
                 if clock.ticks >= limit:
                     return DEADLINE
-                clock.ticks += block.ticks
+                cpu = context.cpu
+                if self.recorder is not None and self.recorder.tally is not None:
+                    self.recorder.tally.enter(ip, clock.ticks, clock.instructions)
+                if cpu.branch:
+                    clock.ticks += self._predictor.judge(cpu.branch, ip != cpu.branch)
+                clock.ticks += block.again if cpu.previous == block.start else block.ticks
+                cpu.previous = block.start
+                cpu.branch = block.branch
                 clock.instructions += block.count
                 inside = Inside(block, 0, False)
         elif inside.repeats and words[CX] & inside.block.counter_mask:

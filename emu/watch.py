@@ -20,6 +20,7 @@ from emu.errors import BadConfigError
 from emu.memory import PAGE, Memory
 from emu.recorder import Access, Recorder
 from emu.spaces import Space, Spaces
+from emu.tally import Tally
 
 _LARGEST = 8  # bytes of what the emulator calls one access
 _MANY = 8  # tails for which a hook each is faster than one for everything
@@ -52,6 +53,12 @@ class Watch:
             for space in map(spaces.get, spaces.numbers()):
                 for address, page in space.pages.items():
                     self._note(space, address, page.frame)
+
+    def tally(self) -> Tally:
+        """Count from now on where time goes; the caller says when contexts run."""
+        tally = Tally(self.recorder.calls)
+        self.recorder.tally = tally
+        return tally
 
     def drain(self) -> list[Access]:
         """Take all records that were not taken yet, in the order of the accesses."""

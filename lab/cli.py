@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any, NoReturn
 
 import click
@@ -101,6 +102,19 @@ def commands() -> None:
     """Find out why an L4 message did not arrive as it was sent."""
 
 
+def _timing(command: Any) -> Any:
+    # Options that say what cycles are made of, for the command as one value.
+    @click.option(
+        "--cpu", help="Count cycles of this CPU instead of skylake; flat is 1 an instruction."
+    )
+    @click.option("--model", help="What else time is made of: fast is the default.")
+    @wraps(command)
+    def timed(*, cpu: str | None, model: str | None, **options: Any) -> Any:
+        return command(timing=_read_timing(cpu, model), **options)
+
+    return timed
+
+
 def _judging(command: Any) -> Any:
     options = (_confirm, _suppressions, _today, _strict, _no_expect, _sarif)
     for option in reversed(options):
@@ -112,6 +126,7 @@ def _judging(command: Any) -> Any:
 @click.argument("scenario")
 @_arch
 @_cycles
+@_timing
 @_json
 @_quiet
 @_trace_file
@@ -122,6 +137,7 @@ def run(
     scenario: str,
     arch: str | None,
     cycles: int | None,
+    timing: Any,
     as_json: bool,
     quiet: bool,
     trace: str | None,
@@ -137,6 +153,7 @@ def run(
             scenario,
             arch=arch,
             cycles=cycles,
+            timing=timing,
             progress=not (as_json or quiet),
             check=not no_check,
             trace=writer,
@@ -154,6 +171,7 @@ def run(
 @click.argument("scenario")
 @_arch
 @_cycles
+@_timing
 @_json
 @_quiet
 @_judging
@@ -161,6 +179,7 @@ def check(
     scenario: str,
     arch: str | None,
     cycles: int | None,
+    timing: Any,
     as_json: bool,
     quiet: bool,
     **judging: Any,
@@ -172,12 +191,17 @@ def check(
     from lab.views import finding, findings, result
 
     done = _judged(
-        scenario, arch=arch, cycles=cycles, progress=not (as_json or quiet), **judging
+        scenario,
+        arch=arch,
+        cycles=cycles,
+        timing=timing,
+        progress=not (as_json or quiet),
+        **judging,
     )
     if as_json:
         _print_json(result.as_json(done))
         sys.exit(_exit_code(done))
-    context = _context(done, scenario, arch=arch, cycles=cycles)
+    context = _context(done, scenario, arch=arch, cycles=cycles, timing=timing)
     if not quiet:
         _print_lines(result.render_title(done))
     if not (quiet and done.holds):
@@ -199,16 +223,24 @@ def check(
 @click.argument("finding")
 @_arch
 @_cycles
+@_timing
 @_json
 def explain(
-    scenario: str, finding: str, arch: str | None, cycles: int | None, as_json: bool
+    scenario: str,
+    finding: str,
+    arch: str | None,
+    cycles: int | None,
+    timing: Any,
+    as_json: bool,
 ) -> None:
     """Tell the story of a FINDING of SCENARIO, such as F1, from the beginning."""
     from lab.views import finding_json, result, story
     from lab.views.text import printable
 
     done = _with_progress(
-        lambda progress: _run(scenario, arch=arch, cycles=cycles, progress=progress),
+        lambda progress: _run(
+            scenario, arch=arch, cycles=cycles, timing=timing, progress=progress
+        ),
         show=not as_json,
     )
     ids = [found.id for found in done.findings]
@@ -227,7 +259,7 @@ def explain(
             }
         )
         return
-    context = _context(done, scenario, arch=arch, cycles=cycles)
+    context = _context(done, scenario, arch=arch, cycles=cycles, timing=timing)
     _print_lines(story.render_story(found, context))
 
 
@@ -235,10 +267,16 @@ def explain(
 @click.argument("scenario")
 @_arch
 @_cycles
+@_timing
 @_json
 @_quiet
 def trace(
-    scenario: str, arch: str | None, cycles: int | None, as_json: bool, quiet: bool
+    scenario: str,
+    arch: str | None,
+    cycles: int | None,
+    timing: Any,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Run SCENARIO and print every message with all its words, faults, switches and log.
 
@@ -248,7 +286,7 @@ def trace(
     from lab.views import result, text
 
     if as_json:
-        _trace_as_json(scenario, arch=arch, cycles=cycles)
+        _trace_as_json(scenario, arch=arch, cycles=cycles, timing=timing)
     print_line = _line_printer()
     print_line(text.trace_head())
 
@@ -257,7 +295,7 @@ def trace(
             for line in text.render_event(event, names):
                 print_line(line)
 
-    done = _run(scenario, arch=arch, cycles=cycles, listener=show)
+    done = _run(scenario, arch=arch, cycles=cycles, timing=timing, listener=show)
     for line in result.render_result(done, quiet=True):
         print_line(line)
     sys.exit(_exit_code(done))
@@ -284,6 +322,7 @@ def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
 @click.argument("scenario")
 @_arch
 @_cycles
+@_timing
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any that is free.")
 @click.option("--listen", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--task", help="Show only this task, to a gdb without multiprocess.")
@@ -292,6 +331,7 @@ def gdb(
     scenario: str,
     arch: str | None,
     cycles: int | None,
+    timing: Any,
     port: int,
     listen: str,
     task: str | None,
@@ -312,7 +352,14 @@ def gdb(
     loaded = load_scenario(scenario, arch=arch)
     try:
         serve_scenario(
-            loaded, host=listen, port=port, cycles=cycles, task=task, once=once, tell=tell
+            loaded,
+            host=listen,
+            port=port,
+            cycles=cycles,
+            timing=timing,
+            task=task,
+            once=once,
+            tell=tell,
         )
     except UsageError as error:
         raise click.UsageError(str(error)) from error
@@ -325,6 +372,7 @@ def gdb(
 @click.option("--at", "mark", default="end", show_default=True, help="A mark in the run.")
 @_arch
 @_cycles
+@_timing
 @_json
 def why(
     scenario: str,
@@ -333,6 +381,7 @@ def why(
     mark: str,
     arch: str | None,
     cycles: int | None,
+    timing: Any,
     as_json: bool,
 ) -> None:
     """Tell where a value in SCENARIO comes from: WHAT a THREAD has, back to its origins.
@@ -346,7 +395,7 @@ def why(
     from lab.replay.timeline import Timeline
     from lab.replay.why import explain, render_why, why_as_json
 
-    timeline = Timeline(load_scenario(scenario, arch=arch), cycles=cycles)
+    timeline = Timeline(load_scenario(scenario, arch=arch), cycles=cycles, timing=timing)
     try:
         seek_mark(timeline, mark)
         answer = explain(timeline, timeline.find_thread(thread), what)
@@ -358,6 +407,63 @@ def why(
         _print_json(why_as_json(answer))
     else:
         click.echo("\n".join(render_why(answer)))
+
+
+@commands.command()
+@click.argument("scenario")
+@click.option(
+    "--compare",
+    "others",
+    multiple=True,
+    metavar="OTHER",
+    help="Show the figures of this one beside them; may be repeated.",
+)
+@_arch
+@_cycles
+@_timing
+@_json
+def stat(
+    scenario: str,
+    others: tuple[str, ...],
+    arch: str | None,
+    cycles: int | None,
+    timing: Any,
+    as_json: bool,
+) -> None:
+    """Run SCENARIO and say where its cycles went: threads, functions, the kernel."""
+    from lab.views import stat as views
+
+    found = [
+        _measured(name, arch=arch, cycles=cycles, timing=timing, progress=not as_json)
+        for name in (scenario, *others)
+    ]
+    if not as_json:
+        _print_lines(views.render_comparison(found) if others else views.render(found[0]))
+    elif others:
+        _print_json({"schema": views.SCHEMA, "runs": [views.as_json(each) for each in found]})
+    else:
+        _print_json(views.as_json(found[0]))
+
+
+@commands.command()
+@click.argument("scenario")
+@click.option(
+    "-o", "--output", type=click.Path(), required=True, metavar="FILE", help="The SVG file."
+)
+@_arch
+@_cycles
+@_timing
+def profile(
+    scenario: str, output: str, arch: str | None, cycles: int | None, timing: Any
+) -> None:
+    """Run SCENARIO and draw a flame graph of its cycles, by exact call paths."""
+    from pathlib import Path
+
+    from lab.atomic import write_text
+    from lab.views.flame import render_flame
+
+    found = _measured(scenario, arch=arch, cycles=cycles, timing=timing, progress=True)
+    write_text(Path(output), render_flame(found))
 
 
 @commands.command("list")
@@ -650,6 +756,7 @@ def export(
 )
 @_arch
 @_cycles
+@_timing
 @_from
 @_to
 @click.option(
@@ -662,6 +769,7 @@ def report(
     output: str,
     arch: str | None,
     cycles: int | None,
+    timing: Any,
     first: Any,
     last: Any,
     limit: int | None,
@@ -675,7 +783,7 @@ def report(
     from lab.views.report.page import render_page
     from lab.views.report.part import MOST
 
-    with _opened(what, arch=arch, cycles=cycles) as opened:
+    with _opened(what, arch=arch, cycles=cycles, timing=timing) as opened:
         begin, end = _range(opened, first, last)
         page = render_page(report_of(opened, begin, end, most=limit or MOST))
         with open_output(output) as file:
@@ -695,6 +803,7 @@ def report(
 )
 @_arch
 @_cycles
+@_timing
 @_json
 def diff(
     a: str,
@@ -702,6 +811,7 @@ def diff(
     finding: str | None,
     arch: str | None,
     cycles: int | None,
+    timing: Any,
     as_json: bool,
 ) -> None:
     """Compare two runs, traces or scenarios, and show the first message word that differs.
@@ -722,10 +832,11 @@ def diff(
         b, finding = None, b
     if (b is None) == (finding is None):
         raise click.UsageError("give a second run, or a finding of the first such as F1")
-    with _opened(a, arch=arch, cycles=cycles) as first:
+    options = {"arch": arch, "cycles": cycles, "timing": timing}
+    with _opened(a, **options) as first:
         if b is not None:
             # What --arch says is for a scenario; a trace beside it has its own.
-            with _opened(b, arch=arch, cycles=cycles, is_second=True) as second:
+            with _opened(b, is_second=True, **options) as second:
                 done = align(first, second)
                 names = _run_name(first), _run_name(second)
                 value = alignment.alignment_as_json(done, first, second)
@@ -777,6 +888,42 @@ def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
     return run_scenario(scenario, confirm=Confirm(confirm), **options)
 
 
+def _read_timing(cpu: str | None, model: str | None) -> Any:
+    from emu.timing import CPU_NAMES, MODELS, Timing
+    from lab.replay.system import DEFAULT_TIMING
+
+    cpu = DEFAULT_TIMING.cpu if cpu is None else cpu
+    model = DEFAULT_TIMING.model if model is None else model
+    for option, value, known in (("--cpu", cpu, CPU_NAMES), ("--model", model, MODELS)):
+        if value not in known:
+            raise click.UsageError(f"{option}: {value!r} is none of {', '.join(known)}")
+    return Timing(cpu, model)
+
+
+def _timing_options(timing: Any) -> list[str]:
+    # Those that say so, as far as they are not the default.
+    from lab.replay.system import DEFAULT_TIMING
+
+    found = []
+    if timing.cpu != DEFAULT_TIMING.cpu:
+        found += ["--cpu", timing.cpu]
+    if timing.model != DEFAULT_TIMING.model:
+        found += ["--model", timing.model]
+    return found
+
+
+def _measured(
+    scenario: str, *, arch: str | None, timing: Any, progress: bool, **options: Any
+) -> Any:
+    from guest.scenario import load_scenario
+    from lab.replay.measure import measure
+
+    loaded = load_scenario(scenario, arch=arch)
+    return _with_progress(
+        lambda report: measure(loaded, progress=report, **options), show=progress
+    )
+
+
 def _judged(
     scenario: str,
     *,
@@ -824,7 +971,9 @@ def _write_sarif(done: Any, path: Any) -> None:
     write_text(path, json.dumps(log, indent=2) + "\n")
 
 
-def _context(done: Any, scenario: str, *, arch: str | None, cycles: int | None) -> Any:
+def _context(
+    done: Any, scenario: str, *, arch: str | None, cycles: int | None, timing: Any
+) -> Any:
     from lab.views.finding import Context
 
     command = [scenario]
@@ -832,6 +981,7 @@ def _context(done: Any, scenario: str, *, arch: str | None, cycles: int | None) 
         command += ["--arch", arch]
     if cycles is not None:
         command += ["--cycles", str(cycles)]
+    command += _timing_options(timing)
     return Context(tuple(command), done.names.source_line, _width())
 
 
@@ -922,7 +1072,7 @@ def _is_same_run(a: Any, b: Any) -> bool:
 
 @contextmanager
 def _opened(
-    what: str, *, arch: str | None, cycles: int | None, is_second: bool = False
+    what: str, *, arch: str | None, cycles: int | None, timing: Any, is_second: bool = False
 ) -> Iterator[Any]:
     # A trace, or what comes of running a scenario: recorded for now only.
     from pathlib import Path
@@ -942,7 +1092,12 @@ def _opened(
         with TraceWriter(file) as writer:
             _with_progress(
                 lambda progress: _run(
-                    what, arch=arch, cycles=cycles, progress=progress, trace=writer
+                    what,
+                    arch=arch,
+                    cycles=cycles,
+                    timing=timing,
+                    progress=progress,
+                    trace=writer,
                 ),
                 show=True,
             )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from guest.scenario import Scenario
-from kernel.events import Event, Exception_, Fault, Refused
+from kernel.events import Event, Exception_, Fault, Refused, Remark
 from lab.checker.finding import Finding
 from lab.expect import Comparison, Expectation, compare
 from lab.names import Names
@@ -18,6 +18,8 @@ class Run:
 
     scenario: Scenario
     engine: str
+    cpu: str  # what code costs cycles on
+    model: str  # what further terms its time has
     outcome: str  # idle, budget or fault
     console: str
     cycles: int
@@ -38,6 +40,8 @@ class Run:
     comparison: Comparison | None = None  # None: not checked, or any findings will do
     unused: tuple[Suppression, ...] = ()  # suppressions that fit no finding
     expired: tuple[Suppression, ...] = ()
+    remarks: tuple[Remark, ...] = ()  # the first of what guests told the kernel's debugger
+    remarked: int = 0
 
     @property
     def holds(self) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from emu.timing import Timing
 from guest.image import Image, resolve
 from guest.scenario import Scenario, load_scenario
 from kernel.events import Event, Outcome
@@ -18,7 +19,14 @@ from lab.recorder import RunRecorder
 from lab.replay.attribute import Watch
 from lab.replay.examine import Confirm, examine
 from lab.replay.symbols import RunSymbols
-from lab.replay.system import CPU_KHZ, System, boot, identify, load_programs
+from lab.replay.system import (
+    CPU_KHZ,
+    DEFAULT_TIMING,
+    System,
+    boot,
+    identify,
+    load_programs,
+)
 from lab.result import Run, judge
 from lab.trace.head import Ending, describe_run
 from lab.trace.writer import TraceWriter
@@ -36,6 +44,7 @@ def run_scenario(
     *,
     arch: str | None = None,
     cycles: int | None = None,
+    timing: Timing = DEFAULT_TIMING,
     listener: Listener | None = None,
     progress: Progress | None = None,
     check: bool = True,
@@ -44,21 +53,22 @@ def run_scenario(
 ) -> Run:
     """Run a scenario, given as itself, a path or the name of one that ships, to its end.
 
-    `cycles` replaces its budget; `listener` is shown every event as it happens.  With
-    `check` the use of UTCBs is checked, which changes nothing in the run.  The run is
-    recorded to `trace`, which is complete then.
-    Raises GuestError if scenario or programs are not right.
+    `cycles` replaces its budget; `timing` says what cycles are made of; `listener` is shown
+    every event as it happens.  With `check` the use of UTCBs is checked, which changes
+    nothing in the run.  The run is recorded to `trace`, which is complete then.
+    Raises GuestError if scenario or programs are not right, BadConfigError without such a
+    timing.
     """
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario, arch=arch)
     check_items(scenario.expect, file=str(scenario.path))
     images = load_programs(scenario)
     places = _places(scenario, images)
-    recorder = RunRecorder(identify(scenario, images))
-    watch = Watch(scenario) if check else None
+    recorder = RunRecorder(identify(scenario, images, timing=timing))
+    watch = Watch(scenario, timing=timing) if check else None
     budget = scenario.cycles if cycles is None else cycles
     machine = None if watch is None else watch.machine
-    system = boot(scenario, images, recorder=recorder, machine=machine)
+    system = boot(scenario, images, recorder=recorder, machine=machine, timing=timing)
     if watch is not None:
         watch.begin(system, recorder)
     recorder.names = system.names
@@ -88,6 +98,7 @@ def run_scenario(
             budget=budget,
             places=tuple(places[key] for key in sorted(places)),
             confirm=confirm,
+            timing=timing,
         )
         done = judge(replace(done, findings=findings, checked=True, dropped=watch.dropped()))
     if trace is not None:
@@ -174,6 +185,8 @@ def _report(
     done = Run(
         scenario=scenario,
         engine=system.machine.engine,
+        cpu=system.machine.config.timing.cpu,
+        model=system.machine.config.timing.terms,
         outcome=name,
         console=console,
         cycles=system.machine.now,
@@ -193,5 +206,7 @@ def _report(
         trace_hash=recorder.trace_hash(),
         last=recorder.last(),
         names=system.names,
+        remarks=tuple(recorder.remarks),
+        remarked=recorder.remarked,
     )
     return judge(done)

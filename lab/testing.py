@@ -13,9 +13,11 @@ from typing import Protocol
 import pytest
 from rich.text import Text
 
+from emu.timing import Timing
 from guest.scenario import Scenario
 from kernel.events import Transfer
 from lab import run as running
+from lab.replay.system import DEFAULT_TIMING
 from lab.result import Run
 from lab.views.findings import render_table
 from lab.views.result import WIDTH
@@ -34,6 +36,7 @@ class RunScenario(Protocol):
         *,
         arch: str | None = None,
         cycles: int | None = None,
+        timing: Timing = DEFAULT_TIMING,
     ) -> Run:
         """Run a scenario to its end; see `lab.run.run_scenario`."""
 
@@ -48,8 +51,9 @@ def run_scenario(request: pytest.FixtureRequest) -> RunScenario:
         *,
         arch: str | None = None,
         cycles: int | None = None,
+        timing: Timing = DEFAULT_TIMING,
     ) -> Run:
-        done = running.run_scenario(scenario, arch=arch, cycles=cycles)
+        done = running.run_scenario(scenario, arch=arch, cycles=cycles, timing=timing)
         runs.append((repeat_command(done, cycles), done))
         return done
 
@@ -70,9 +74,11 @@ def pytest_runtest_makereport(
 
 def repeat_command(run: Run, cycles: int | None) -> str:
     """Give the command that repeats a run."""
-    budget = [] if cycles is None else ["--cycles", str(cycles)]
+    further = [] if cycles is None else ["--cycles", str(cycles)]
+    if (run.cpu, run.model) != (DEFAULT_TIMING.cpu, DEFAULT_TIMING.terms):
+        further += ["--cpu", run.cpu, "--model", run.model]
     arch = run.scenario.arch.name
-    return shlex.join(["l4lab", "trace", str(run.scenario.path), "--arch", arch, *budget])
+    return shlex.join(["l4lab", "trace", str(run.scenario.path), "--arch", arch, *further])
 
 
 def describe(run: Run) -> str:

@@ -5,34 +5,38 @@ import hashlib
 from emu.machine import Machine
 from emu.memory import SHARED_BASE
 from emu.recorder import Access
-from guest.scenario import Scenario, load_scenario, shipped_scenarios
+from emu.timing import Timing
+from guest.scenario import load_scenario, shipped_scenarios
 from kernel.kernel import run
 from lab.replay.system import boot, configure, load_programs
+from lab.result import Run
 from lab.run import run_scenario
+
+TIMINGS = (Timing("flat"), Timing("skylake"))
 
 
 def main() -> None:
     print(run_scenario("latent").engine)
     for name in shipped_scenarios():
         for arch in load_scenario(name).arches:
-            whole = run_scenario(name, arch=arch.name)
-            records = _records(load_scenario(name, arch=arch.name), whole.cycles)
-            print(
-                *(name, arch.name, whole.trace_hash, whole.cycles, whole.instructions, records)
-            )
+            for timing in TIMINGS:
+                whole = run_scenario(name, arch=arch.name, timing=timing)
+                facts = (name, arch.name, str(timing), whole.trace_hash, whole.cycles)
+                print(*facts, whole.instructions, _records(whole))
 
 
-def _records(scenario: Scenario, cycles: int) -> str:
+def _records(whole: Run) -> str:
     digest = hashlib.blake2b(digest_size=8)
 
     def add(accesses: list[Access]) -> None:
         for each in accesses:
             digest.update(repr((*each, watch.frames(each.path))).encode())
 
-    machine = Machine(configure(scenario))
+    scenario = whole.scenario
+    machine = Machine(configure(scenario, timing=Timing(whole.cpu, whole.model)))
     system = boot(scenario, load_programs(scenario), machine=machine)
     watch = machine.watch(range(SHARED_BASE, SHARED_BASE + (1 << 20)), add)
-    run(system.kernel, min(cycles, 1_000_000))
+    run(system.kernel, min(whole.cycles, 1_000_000))
     add(watch.drain())
     system.close()
     return digest.hexdigest()

@@ -6,11 +6,14 @@ says where we know better, line by line with the source.
 
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 
 FORMAT = "l4lab cost table 1"
 TABLES = Path(__file__).parent / "tables"
 PORTS = "0123456789ab"
+
+_DIGEST = 8  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,14 @@ def load_table(cpu: str) -> Table:
             if cpus == "all" or cpu in cpus.split():
                 _enter(entries, row)
     return Table(entries)
+
+
+@cache
+def digest_tables(cpu: str) -> str:
+    """Give a digest of all that `load_table` reads for a CPU."""
+    entries = load_table(cpu).entries
+    text = "\n".join(f"{form} {entries[form]}" for form in sorted(entries))
+    return blake2b(text.encode(), digest_size=_DIGEST).hexdigest()
 
 
 def _enter(entries: dict[str, Entry], row: str) -> None:

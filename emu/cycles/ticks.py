@@ -14,6 +14,10 @@ from emu.cycles.pricing import Price
 TICKS_PER_CYCLE = 64
 ALIGNMENT = 64  # what the model looks at of an address
 
+# The name of the rules in this package: a change of any cost that the tables do not show
+# makes another one.
+RULES = 1
+
 _BLOCKS_KEPT = 1 << 14  # at most a page of code each
 _UNDECODABLE_TICKS = TICKS_PER_CYCLE  # for bytes that end a block without being an instruction
 

@@ -4,10 +4,12 @@ import select
 import socket
 from collections.abc import Callable
 
+from emu.timing import Timing
 from guest.scenario import Scenario
 from kernel.errors import UsageError
 from lab.gdb.packets import Reader, Signal, encode
 from lab.gdb.session import Interrupted, Session
+from lab.replay.system import DEFAULT_TIMING
 from lab.replay.timeline import Timeline
 
 _SIZE = 4096
@@ -108,6 +110,7 @@ def serve_scenario(
     host: str,
     port: int,
     cycles: int | None = None,
+    timing: Timing = DEFAULT_TIMING,
     task: str | None = None,
     once: bool = False,
     tell: Callable[[str, int], None],
@@ -116,7 +119,7 @@ def serve_scenario(
     if task is not None and task not in {each.name for each in scenario.tasks}:
         raise UsageError(f"no task {task[:40]!a} in {scenario.name}")
     server = Server(host=host, port=port)
-    timeline = Timeline(scenario, cycles=cycles)
+    timeline = Timeline(scenario, cycles=cycles, timing=timing)
     try:
         tell(host, server.port)
         while True:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from emu.timing import parse_timing
 from kernel.kernel import end, run
 from lab.recorder import RunRecorder
-from lab.replay.system import System, boot, identify
+from lab.replay.system import DEFAULT_TIMING, System, boot, identify
 from lab.trace.opening import damaged
 from lab.trace.reader import Trace
 from lab.trace.records import event_at, size_at, starts_of
@@ -22,11 +23,12 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
     check_programs(trace)
     scenario = trace.scenario()
     images = trace.head.images
-    ours = identify(scenario, images)
+    timing = parse_timing(trace.head.model) or DEFAULT_TIMING
+    ours = identify(scenario, images, timing=timing)
     comparison = _Comparison(trace, is_same_run=ours == trace.head.identity())
     recorder = RunRecorder(ours)
     recorder.sink = comparison
-    system = boot(scenario, images, recorder=recorder)
+    system = boot(scenario, images, recorder=recorder, timing=timing)
     try:
         _run(system, recorder, comparison, progress)
     finally:

@@ -10,6 +10,7 @@ in it is a difference.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from emu.timing import Timing
 from guest.image import Image
 from guest.scenario import Scenario
 from kernel.events import Outcome
@@ -47,7 +48,7 @@ class Tried:
 class Confirmer:
     """Runs twins of one run."""
 
-    __slots__ = ("_baseline", "_images", "_name", "_places", "_scenario", "budget")
+    __slots__ = ("_baseline", "_images", "_name", "_places", "_scenario", "_timing", "budget")
 
     def __init__(
         self,
@@ -56,7 +57,9 @@ class Confirmer:
         places: tuple[tuple[str, int], ...],
         name: Callable[[int], str],
         budget: int,
+        timing: Timing,
     ) -> None:
+        self._timing = timing
         self._scenario = scenario
         self._images = images
         self._places = places  # task and address of words to compare at the end
@@ -144,7 +147,7 @@ class Confirmer:
 
     def _run(self, variation: Variation, start: int, until: int) -> Ended:
         scenario = self._scenario
-        machine = VariedMachine(configure(scenario), variation)
+        machine = VariedMachine(configure(scenario, timing=self._timing), variation)
         observer = Observer(scenario.arch.word, start)
         system = boot(scenario, self._images, recorder=observer, machine=machine)
         observer.log = system.kernel.log.number

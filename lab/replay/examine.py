@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from emu.timing import Timing
 from guest.image import Image
 from guest.scenario import Scenario
 from kernel.kernel import run
@@ -21,7 +22,7 @@ from lab.names import Names
 from lab.replay.confirm import Confirmer
 from lab.replay.provenance import Origin, Tracker, TrackingMachine
 from lab.replay.symbols import RunSymbols
-from lab.replay.system import boot, configure
+from lab.replay.system import DEFAULT_TIMING, boot, configure
 from lab.replay.uses import Fate, UseTracker
 
 MOST = 10
@@ -74,12 +75,13 @@ def examine(
     budget: int,
     places: tuple[tuple[str, int], ...] = (),
     confirm: Confirm = Confirm.SOME,
+    timing: Timing = DEFAULT_TIMING,
 ) -> tuple[Finding, ...]:
     """Judge the candidates of a run that used up at most `budget` cycles."""
     symbols = RunSymbols(names, scenario.library)
-    seen = _look_again(candidates, scenario, images, names, budget)
+    seen = _look_again(candidates, scenario, images, names, budget, timing)
     symbols.cycles = seen.cycles
-    confirmer = Confirmer(scenario, images, places, symbols.name, budget)
+    confirmer = Confirmer(scenario, images, places, symbols.name, budget, timing)
     left = {Confirm.SOME: MOST, Confirm.ALL: len(candidates), Confirm.NONE: 0}[confirm]
     judged: list[Judged] = []
     for candidate in candidates:
@@ -202,6 +204,7 @@ def _look_again(
     images: dict[str, Image],
     names: Names,
     budget: int,
+    timing: Timing,
 ) -> _Seen:
     """Run again, and see where addresses come from and what becomes of what was read."""
     followed = [
@@ -214,7 +217,7 @@ def _look_again(
     marks |= {store.position for each in candidates for store in each.stores}
     if not marks:
         return _Seen({}, {}, {})
-    machine = TrackingMachine(configure(scenario))
+    machine = TrackingMachine(configure(scenario, timing=timing))
     system = boot(scenario, images, machine=machine)
     trackers = [Tracker(each, scenario.arch.word == 8) for each in followed]
     uses = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from emu.calls import Frame
 from emu.recorder import Access
+from emu.timing import Timing
 from emu.watch import Watch
 from guest.image import Image
 from guest.scenario import Scenario
@@ -26,7 +27,7 @@ from lab.recorder import RunRecorder
 from lab.replay.checkpoints import Checkpoint, Checkpoints
 from lab.replay.event_log import EventLog
 from lab.replay.halting import Halted, HaltingMachine, Instant
-from lab.replay.system import boot, configure, identify
+from lab.replay.system import DEFAULT_TIMING, boot, configure, identify
 from lab.replay.touches import Looker
 
 _APART = 4096  # instructions between the first checkpoints
@@ -56,13 +57,19 @@ class Rerun:
     """
 
     def __init__(
-        self, scenario: Scenario, images: dict[str, Image], *, budget: int, memory: int
+        self,
+        scenario: Scenario,
+        images: dict[str, Image],
+        *,
+        budget: int,
+        memory: int,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
         self.scenario = scenario
         self.budget = budget  # cycles
         self.poll: Callable[[], None] | None = None
         self.polled = Instant(0)  # where that was called last
-        identity = identify(scenario, images)
+        identity = identify(scenario, images, timing=timing)
         self.log = EventLog(ARCHES[identity.arch].word)
         self.checkpoints = Checkpoints(memory)
         self.turns: dict[int, int] = {}  # by position: its last instant, where it has several
@@ -71,7 +78,8 @@ class Rerun:
         self.cursor = Instant(0)  # checkpoints are dense around it
         self.live: Live | None = None
         self._recorder = RunRecorder(identity, listener=self._take)
-        machine = HaltingMachine(configure(scenario))
+        self._config = configure(scenario, timing=timing)
+        machine = HaltingMachine(self._config)
         system = boot(scenario, images, recorder=self._recorder, machine=machine)
         self.names: Names = system.names
         self._recorder.names = system.names
@@ -172,7 +180,7 @@ class Rerun:
 
     def _thaw(self, checkpoint: Checkpoint) -> None:
         data = zlib.decompress(checkpoint.machine)
-        machine = HaltingMachine.thaw(configure(self.scenario), data)
+        machine = HaltingMachine.thaw(self._config, data)
         kernel = thaw(zlib.decompress(checkpoint.kernel), machine, recorder=self._recorder)
         machine.at = checkpoint.at
         machine.before = checkpoint.before

@@ -1,13 +1,17 @@
 """A system: the machine, the kernel and the programs of one scenario, booted and ready."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
+from emu.cost import cost_digest
 from emu.errors import NotMappedError
 from emu.machine import Machine, MachineConfig
+from emu.timing import Timing
 from guest.errors import GuestError
 from guest.image import Image
 from guest.load import load_images
 from guest.scenario import Scenario
+from kernel.cost import Costs
 from kernel.errors import UsageError
 from kernel.objects import Task
 from kernel.port import Probe
@@ -18,7 +22,9 @@ from lab.replay.scene import Scene
 from lab.trace.format import Identity
 
 CPU_KHZ = 1_000_000
-MODEL = "flat-1"  # one cycle an instruction; the name changes with every cost
+DEFAULT_TIMING = Timing("skylake")
+
+_DIGEST = 8  # bytes
 
 
 @dataclass(eq=False, slots=True)
@@ -57,11 +63,15 @@ def load_programs(scenario: Scenario) -> dict[str, Image]:
     return {task.name: image for task, image in zip(scenario.tasks, images, strict=True)}
 
 
-def identify(scenario: Scenario, images: dict[str, Image]) -> Identity:
+def identify(
+    scenario: Scenario, images: dict[str, Image], *, timing: Timing = DEFAULT_TIMING
+) -> Identity:
     """Say what makes a run of this scenario with these programs what it is."""
+    costs = f"{cost_digest(timing)} {Costs().values()}"
+    digest = blake2b(costs.encode(), digest_size=_DIGEST).hexdigest()
     return Identity(
         arch=scenario.arch.name,
-        model=f"{MODEL} {CPU_KHZ} kHz",
+        model=f"{timing} {digest} {CPU_KHZ} kHz",
         images=tuple(images[task.name].digest for task in scenario.tasks),
     )
 
@@ -73,13 +83,14 @@ def boot(
     recorder: Recorder | None = None,
     probe: Probe | None = None,
     machine: Machine | None = None,
+    timing: Timing = DEFAULT_TIMING,
 ) -> System:
-    """Make a system of a scenario; nothing has run yet.
+    """Make a system of a scenario; nothing has run yet.  A `machine` has its own timing.
 
     Raises GuestError if the programs do not fit the scenario or the machine.
     """
     if machine is None:
-        machine = Machine(configure(scenario))
+        machine = Machine(configure(scenario, timing=timing))
     kernel = Kernel(machine, scenario.arch, recorder=recorder, probe=probe)
     scene = Scene(scenario, images, machine, kernel)
     try:
@@ -93,9 +104,13 @@ def boot(
     return System(scenario, machine, kernel, scene.names, images, scene.tasks)
 
 
-def configure(scenario: Scenario) -> MachineConfig:
+def configure(scenario: Scenario, *, timing: Timing = DEFAULT_TIMING) -> MachineConfig:
     """Give the machine that a scenario asks for."""
     arch = scenario.arch
     return MachineConfig(
-        arch=arch.name, ram=scenario.ram, cpu_khz=CPU_KHZ, call_page=arch.call_page
+        arch=arch.name,
+        ram=scenario.ram,
+        timing=timing,
+        cpu_khz=CPU_KHZ,
+        call_page=arch.call_page,
     )

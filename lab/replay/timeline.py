@@ -17,6 +17,7 @@ from typing import Self
 
 from emu.calls import Frame
 from emu.errors import NotMappedError
+from emu.timing import Timing
 from guest.image import Image
 from guest.scenario import Scenario
 from kernel.errors import UsageError
@@ -42,7 +43,7 @@ from lab.replay.halting import NEVER, Instant
 from lab.replay.rerun import Live, Rerun
 from lab.replay.search import Break, Stop, check_mapped, search_back, search_on
 from lab.replay.states import State, ThreadState, state_of_thread, waits_for
-from lab.replay.system import load_programs
+from lab.replay.system import DEFAULT_TIMING, load_programs
 from lab.replay.touches import Place, Touch, runs_of
 from lab.trace.console import decode_console
 
@@ -85,13 +86,14 @@ class Timeline:
         *,
         cycles: int | None = None,
         memory: int = MEMORY,
+        timing: Timing = DEFAULT_TIMING,
         poll: Callable[[], None] | None = None,
     ) -> None:
         self.scenario = scenario
         self.images = load_programs(scenario) if images is None else images
         self.poll = poll
         budget = scenario.cycles if cycles is None else cycles
-        self._rerun = Rerun(scenario, self.images, budget=budget, memory=memory)
+        self._rerun = Rerun(scenario, self.images, budget=budget, memory=memory, timing=timing)
         self._closed = False
         self._cursor = self._rerun.now().at
         self.names: Names = self._rerun.names

@@ -6,6 +6,7 @@ Rule: it begins as the run did, and is the same up to the access at fault.
 import json
 from typing import Any
 
+from emu.timing import parse_timing
 from guest.errors import GuestError
 from kernel.kernel import end, run
 from kernel.variation import OverrideRead, StoreBytes, Variation, encode
@@ -13,7 +14,7 @@ from lab.checker.finding import Rule
 from lab.query import find_thread
 from lab.recorder import RunRecorder
 from lab.replay.again import check_programs
-from lab.replay.system import CPU_KHZ, boot, configure, identify
+from lab.replay.system import CPU_KHZ, DEFAULT_TIMING, boot, configure, identify
 from lab.replay.varied import VariedMachine
 from lab.trace.format import Identity
 from lab.trace.head import Ending, describe_run
@@ -82,10 +83,11 @@ def record_twin(trace: Trace, variation: Variation, writer: TraceWriter) -> None
     """
     check_programs(trace)
     scenario, images = trace.scenario(), trace.head.images
-    ours = identify(scenario, images)
+    timing = parse_timing(trace.head.model) or DEFAULT_TIMING
+    ours = identify(scenario, images, timing=timing)
     changes = tuple(encode(change) for change in variation)
     recorder = RunRecorder(Identity(ours.arch, ours.model, ours.images, changes))
-    machine = VariedMachine(configure(scenario), variation)
+    machine = VariedMachine(configure(scenario, timing=timing), variation)
     system = boot(scenario, images, recorder=recorder, machine=machine)
     recorder.names = system.names
     threads = system.kernel.threads

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from kernel.events import Refused
+from emu.timing import Timing
+from guest.scenario import load_scenario
+from kernel.events import Purpose, Refused, Remark
 from lab.expect import compare
+from lab.replay.measure import measure
 from lab.result import Run, judge
 from lab.run import run_scenario
 from lab.suppress import load_suppressions
 from lab.views.finding_json import finding_as_json
 from lab.views.result import as_json, error_as_json
+from lab.views.stat import as_json as stat_as_json
 from lab.views.story import story_as_json
 from tests.lab.findings import BARE, FAQ, TODAY
 
@@ -23,6 +27,7 @@ LINK = re.compile(r"\[[a-z]+\]\(#([a-z]+)\)")
 PLAIN = {
     "string": str,
     "number": int,
+    "fraction": float,
     "boolean": bool,
     "object": dict,
     "null": type(None),
@@ -37,6 +42,7 @@ def sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 
 SECTIONS = dict(sections())
+STAT = {"stat", "thread", "function", "guess"}
 
 
 def check(value: object, kind: str, where: str, seen: set[str]) -> None:
@@ -85,7 +91,8 @@ def test_a_run_is_as_documented(run: Run) -> None:
     assert [f["suppressed"] for f in value["findings"]] == [None, None, "x"]
     assert [len(value["suppressions"][k]) for k in ("unused", "expired")] == [1, 1]
     assert value["comparison"]["missing"] == [{"rule": "leaked-word"}]
-    seen |= {"refusal", "story", "step", "error", "problem"}  # of the tests below
+    # Of the tests below.
+    seen |= {"refusal", "remark", "story", "step", "error", "problem", *STAT}
     assert seen == set(SECTIONS)
 
 
@@ -94,6 +101,13 @@ def test_a_refusal_is_as_documented(run: Run) -> None:
     value = as_json(replace(run, refused=(refused,), refusals=1))
     check_object(value, "run", "run", set())
     assert value["refused"][0]["object"] is None
+
+
+def test_a_remark_is_as_documented(run: Run) -> None:
+    remark = Remark(1, 2, 5, 0, Purpose.VALUES, b"state", (1, 2, 3), 0x10)
+    value = as_json(replace(run, remarks=(remark,), remarked=1))
+    check_object(value, "run", "run", set())
+    assert value["remarks"][0]["values"] == ["0x1", "0x2", "0x3"]
 
 
 def test_a_story_is_as_documented() -> None:
@@ -105,6 +119,14 @@ def test_a_story_is_as_documented() -> None:
         "story": story_as_json(FAQ),
     }
     check_object(value, "story", "story", set())
+
+
+def test_a_stat_is_as_documented() -> None:
+    found = measure(load_scenario("faq_nested_call"), timing=Timing("skylake"))
+    value = json.loads(json.dumps(stat_as_json(replace(found, guessed=(("x", 1),)))))
+    seen: set[str] = set()
+    check_object(value, "stat", "stat", seen)
+    assert seen == STAT
 
 
 def test_an_error_is_as_documented() -> None:

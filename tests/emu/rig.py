@@ -7,6 +7,7 @@ from keystone import KS_ARCH_X86, KS_MODE_32, KS_MODE_64, Ks
 
 from emu.context import Context
 from emu.machine import Machine, MachineConfig
+from emu.timing import Timing
 from emu.traps import DEADLINE, EXCEPTION, PAGE_FAULT, STEPPED
 
 PAGE = 4096
@@ -27,9 +28,11 @@ def assemble(source: str, arch: str, address: int = CODE) -> bytes:
     return bytes(encoding)
 
 
-def config(arch: str, *, pool: int = 4) -> MachineConfig:
+def config(arch: str, *, pool: int = 4, cpu: str = "flat") -> MachineConfig:
     call_page = CALL_PAGE if arch == "ia32" else 0
-    return MachineConfig(arch=arch, ram=1 << 20, call_page=call_page, pool=pool)
+    return MachineConfig(
+        arch=arch, ram=1 << 20, timing=Timing(cpu), call_page=call_page, pool=pool
+    )
 
 
 def map_all(machine: Machine, space: int, *, code: int, rights: int) -> None:
@@ -69,11 +72,17 @@ REGISTERS = {
 
 
 def rig(
-    arch: str, program: str | bytes, *, rights: int = READ | EXECUTE, at: int = 0, pool: int = 4
+    arch: str,
+    program: str | bytes,
+    *,
+    rights: int = READ | EXECUTE,
+    at: int = 0,
+    pool: int = 4,
+    cpu: str = "flat",
 ) -> Rig:
     """Put a program at CODE + `at`, where it starts."""
     code = program if isinstance(program, bytes) else assemble(program, arch, CODE + at)
-    machine = Machine(config(arch, pool=pool))
+    machine = Machine(config(arch, pool=pool, cpu=cpu))
     machine.create_space(1)
     map_all(machine, 1, code=CODE_FRAME, rights=rights)
     machine.write(1, CODE + at, code)

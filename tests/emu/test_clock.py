@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from emu.errors import UsageError
 from emu.traps import DEADLINE, PAGE_FAULT, STEPPED, SYSTEM_CALL
-from tests.emu.rig import ARCHES, CODE, DATA, PAGE, assemble, rig, run_to, step_to
+from tests.emu.rig import ARCHES, CODE, DATA, PAGE, STACK, assemble, rig, run_to, step_to
+
+CPUS = ("flat", "skylake")
 
 # Programs of every kind that has an accounting of its own, and where they start.
 PROGRAMS = {
@@ -20,6 +22,12 @@ PROGRAMS = {
         f"mov edi, {DATA}; mov byte ptr [edi + 3], 1; mov ecx, 9; repe scasb; e: jmp e",
         0,
     ),
+    "loops on itself": (f"mov edi, {DATA}; l: imul eax, eax; add eax, [edi]; jmp l", 0),
+    "loop over a page end": (
+        "l: add eax, 3; imul eax, eax; " + "nop; " * 9 + "jmp l",
+        PAGE - 8,
+    ),
+    "loops by a return": (f"mov eax, {CODE + 5}; push RAX; ret", 0),
     "page end": ("l: inc eax; " * 1 + "mov ebx, 5; " * 6 + "jmp l", PAGE - 20),
     "page end, aligned": ("l: nop; nop; nop; nop; inc eax; nop; jmp l", PAGE - 4),
     "straight": ("inc eax; xor ebx, eax; add ecx, ebx; " * 100 + "e: jmp e", 0),
@@ -33,8 +41,20 @@ PROGRAMS = {
     "stack segment": ("mov eax, ss; mov ss, eax; inc ebx; mov ss, eax; e: jmp e", 0),
 }
 WORDS = {
-    "amd64": (("TRAP", "syscall"), ("PUSHF", "pushf"), ("RBX", "rbx"), ("RDX", "rdx")),
-    "ia32": (("TRAP", "int 0x30"), ("PUSHF", "pushfd"), ("RBX", "ebx"), ("RDX", "edx")),
+    "amd64": (
+        ("TRAP", "syscall"),
+        ("PUSHF", "pushf"),
+        ("RAX", "rax"),
+        ("RBX", "rbx"),
+        ("RDX", "rdx"),
+    ),
+    "ia32": (
+        ("TRAP", "int 0x30"),
+        ("PUSHF", "pushfd"),
+        ("RAX", "eax"),
+        ("RBX", "ebx"),
+        ("RDX", "edx"),
+    ),
 }
 
 
@@ -46,12 +66,13 @@ def program(name: str, arch: str) -> tuple[bytes, int]:
     return assemble(source, arch, CODE + at), at
 
 
+@pytest.mark.parametrize("cpu", CPUS)
 @pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_stepped_sliced_and_whole_runs_agree(name: str, arch: str) -> None:
+def test_stepped_sliced_and_whole_runs_agree(name: str, arch: str, cpu: str) -> None:
     code, at = program(name, arch)
     end = 900
-    whole, sliced, stepped = (rig(arch, code, at=at) for _ in range(3))
+    whole, sliced, stepped = (rig(arch, code, at=at, cpu=cpu) for _ in range(3))
 
     traps = run_to(whole, end)
     cuts = tuple(range(3, end, 7))
@@ -65,18 +86,50 @@ def test_stepped_sliced_and_whole_runs_agree(name: str, arch: str) -> None:
 @given(
     st.sampled_from(sorted(PROGRAMS)),
     st.sampled_from(ARCHES),
+    st.sampled_from(CPUS),
     st.integers(1, 1500),
     st.lists(st.integers(0, 1500), max_size=8),
 )
-def test_no_slicing_changes_anything(name: str, arch: str, end: int, cuts: list[int]) -> None:
+def test_no_slicing_changes_anything(
+    name: str, arch: str, cpu: str, end: int, cuts: list[int]
+) -> None:
     code, at = program(name, arch)
-    whole, sliced = rig(arch, code, at=at), rig(arch, code, at=at)
+    whole, sliced = rig(arch, code, at=at, cpu=cpu), rig(arch, code, at=at, cpu=cpu)
 
     slices = tuple(cut for cut in cuts if cut < end)
     assert run_to(whole, end) == run_to(sliced, end, slices=slices)
     assert whole.facts() == sliced.facts()
     whole.machine.close()
     sliced.machine.close()
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_block_that_follows_itself_waits_for_its_results(arch: str) -> None:
+    # The product of one round is needed in the next: three cycles each.
+    it = rig(arch, "l: imul eax, eax; jmp l", cpu="skylake")
+
+    assert it.run(1) == DEADLINE
+    assert (it.machine.ticks, it.machine.instructions) == (64, 2)
+    assert it.run(1 + 3 * 5) == DEADLINE
+    assert (it.machine.ticks, it.machine.instructions) == (64 + 5 * 192, 12)
+    it.context.ip = CODE + 3
+    assert it.run(it.machine.now + 1) == DEADLINE
+    # The jump alone, half a cycle, and the block, which does not follow itself.
+    assert it.machine.ticks == 64 + 5 * 192 + 32 + 64
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_the_previous_block_is_the_threads_own(arch: str) -> None:
+    it = rig(arch, "l: imul eax, eax; jmp l", cpu="skylake")
+    machine = it.machine
+    machine.create_context(2, space=1, ip=CODE, sp=STACK, thread_base=DATA)
+    other = machine.context(2)
+
+    it.run(1)
+    machine.run(other, machine.now + 1)
+    assert (it.context.ticks, other.ticks) == (64, 64)
+    it.run(machine.now + 1)
+    assert it.context.ticks == 64 + 192
 
 
 @pytest.mark.parametrize("arch", ARCHES)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from emu.blocks import NOWHERE, BlockTable, Cover, Decoder
+from emu.cost import cost_model
 from emu.decode import End, Raise, Shape, Step, decode, lengths_for, step_of
+from emu.timing import Timing
 from tests.emu.rig import assemble
 
 NOPS = b"\x90" * 32
@@ -92,7 +94,7 @@ def test_how_an_instruction_is_stepped(code: bytes, how: Step) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Maps:
-    simple: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    simple: dict[int, tuple[int, int, int, int, int]] = field(default_factory=dict)
     covers: dict[int, Cover] = field(default_factory=dict)
     tails: dict[tuple[int, int], Cover] = field(default_factory=dict)
 
@@ -102,14 +104,18 @@ def table(memory: bytes, base: int) -> tuple[BlockTable, Maps]:
         return memory[address - base : address - base + size]
 
     maps = Maps()
-    decoder = Decoder(is_amd64=True, create_maps=lambda: (maps.simple, maps.covers, maps.tails))
+    decoder = Decoder(
+        is_amd64=True,
+        cost=cost_model(Timing(), "amd64"),
+        create_maps=lambda: (maps.simple, maps.covers, maps.tails),
+    )
     return decoder.create_table(fetch), maps
 
 
 def test_a_translation_of_exactly_one_block_is_simple() -> None:
     blocks, maps = table(b"\x90\xc3" + NOPS, 0x1000)
     assert blocks.learn(0x1000, 2)
-    assert (maps.simple, maps.covers) == ({0x1000: (2, 128, 2)}, {})
+    assert (maps.simple, maps.covers) == ({0x1000: (2, 128, 128, 2, 0)}, {})
 
 
 def test_a_translation_over_a_page_end_charges_both_blocks() -> None:

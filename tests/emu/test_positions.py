@@ -6,7 +6,7 @@ import pytest
 
 from emu.traps import DEADLINE, PAGE_FAULT, STEPPED, SYSTEM_CALL
 from tests.emu.rig import ARCHES, CODE, Rig, Trap, rig, run_to, trap_of
-from tests.emu.test_clock import PROGRAMS, program
+from tests.emu.test_clock import CPUS, PROGRAMS, program
 
 
 def stop_often(it: Rig, end: int, *, farthest: int) -> list[Trap]:
@@ -27,15 +27,16 @@ def stop_often(it: Rig, end: int, *, farthest: int) -> list[Trap]:
     return seen
 
 
+@pytest.mark.parametrize("cpu", CPUS)
 @pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_stops_at_positions_change_nothing(name: str, arch: str) -> None:
+def test_stops_at_positions_change_nothing(name: str, arch: str, cpu: str) -> None:
     code, at = program(name, arch)
     end = 900
-    plain = rig(arch, code, at=at)
+    plain = rig(arch, code, at=at, cpu=cpu)
     traps = run_to(plain, end)
     for farthest in (1, 3, 50, 1000):
-        it = rig(arch, code, at=at)
+        it = rig(arch, code, at=at, cpu=cpu)
         assert stop_often(it, end, farthest=farthest) == traps
         assert it.facts() == plain.facts()
         it.machine.close()

@@ -70,8 +70,8 @@ def test_a_receive_timeout_ends_at_its_cycle() -> None:
     assert desk.run() == "idle"
 
     (failure,) = desk.recording.failures()
-    # Armed in the call at cycle 501 (a switch, and one for the trap), 10 us later it ends.
-    assert failure.cycle == 501 + 10_000
+    # Armed in the call, after a switch and a cycle for the trap; 10 us later it ends.
+    assert failure.cycle == desk.kernel.costs.space_switch + 1 + 10_000
     assert desk.error(thread) == IpcError.RECEIVE_TIMEOUT
 
 

@@ -90,6 +90,8 @@ def test_json_is_one_object_with_these_fields(l4lab: CommandLine, arch: str) -> 
         "schema",
         "scenario",
         "arch",
+        "cpu",
+        "model",
         "engine",
         "outcome",
         "console",
@@ -105,6 +107,7 @@ def test_json_is_one_object_with_these_fields(l4lab: CommandLine, arch: str) -> 
         "comparison",
         "suppressions",
         "refused",
+        "remarks",
         "trace_hash",
     ]
     assert (value["schema"], value["scenario"], value["arch"]) == (1, "faq_nested_call", arch)
@@ -273,3 +276,24 @@ def test_wrong_use_is_one_message_and_exit_code_3(
     assert called.err.startswith("l4lab: ")
     assert as_json.code == 3
     assert set(json.loads(as_json.out)) == {"schema", "error"}
+
+
+def test_another_cpu_is_another_run(l4lab: CommandLine) -> None:
+    runs = [
+        json.loads(l4lab("run", "faq_read_first", "--json", "--cpu", cpu).out)
+        for cpu in ("flat", "skylake", "haswell")
+    ]
+
+    assert [run["cpu"] for run in runs] == ["flat", "skylake", "haswell"]
+    assert len({run["instructions"] for run in runs}) == 1
+    assert len({run["trace_hash"] for run in runs}) == 3
+
+
+def test_an_unknown_cpu_is_named_with_those_there_are(l4lab: CommandLine) -> None:
+    done = l4lab("run", "faq_read_first", "--cpu", "z80")
+
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        "l4lab: --cpu: 'z80' is none of "
+        "flat, skylake, haswell, icelake-server, sapphirerapids\n"
+    )

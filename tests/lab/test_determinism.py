@@ -12,6 +12,7 @@ import pytest
 
 from emu.context import Context
 from emu.machine import Machine
+from emu.timing import Timing
 from emu.traps import STEPPED
 from guest.scenario import load_scenario
 from kernel.events import Event
@@ -34,10 +35,12 @@ NAMES = [
     "send_only",
     "console_echo",
     "debugger_names",
+    "debugger_remarks",
     "irq_server",
     "kip_clock",
     "semaphore_lock",
     "thread_local",
+    "local_segments",
     "faq_nested_call-c-O2",
     "faq_nested_call-cxx-O0",
 ]
@@ -56,20 +59,22 @@ class SteppedMachine(Machine):
                 return trap
 
 
+@pytest.mark.parametrize("cpu", ["flat", "skylake"])
 @pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_scenario_stepped_throughout_has_the_same_trace(name: str, arch: str) -> None:
+def test_a_scenario_stepped_throughout_has_the_same_trace(
+    name: str, arch: str, cpu: str
+) -> None:
     scenario = load_scenario(name, arch=arch)
     images = load_programs(scenario)
-    recorder = RunRecorder(identify(scenario, images))
-    system = boot(
-        scenario, images, recorder=recorder, machine=SteppedMachine(configure(scenario))
-    )
+    recorder = RunRecorder(identify(scenario, images, timing=Timing(cpu)))
+    machine = SteppedMachine(configure(scenario, timing=Timing(cpu)))
+    system = boot(scenario, images, recorder=recorder, machine=machine)
     end(system.kernel, run(system.kernel, scenario.cycles))
     position = system.machine.instructions
     system.close()
 
-    whole = run_scenario(name, arch=arch)
+    whole = run_scenario(name, arch=arch, timing=Timing(cpu))
     assert (recorder.trace_hash(), position) == (whole.trace_hash, whole.instructions)
 
 
@@ -95,6 +100,7 @@ class _Thawed:
 
     name: str
     arch: str
+    cpu: str
     machine: bytes
     kernel: bytes
     events: list[str] = field(default_factory=list)
@@ -103,6 +109,7 @@ class _Thawed:
         request = {
             "name": self.name,
             "arch": self.arch,
+            "cpu": self.cpu,
             "machine": base64.b64encode(self.machine).decode(),
             "kernel": base64.b64encode(self.kernel).decode(),
         }
@@ -120,6 +127,7 @@ class _Thawed:
         return rest
 
 
+@pytest.mark.parametrize("cpu", ["flat", "haswell"])
 @pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize(
     "name",
@@ -130,15 +138,20 @@ class _Thawed:
         "kip_clock",
         "semaphore_lock",
         "thread_local",
+        "local_segments",
+        "debugger_remarks",
         "faq_read_first-cxx-O0",
     ],
 )
 def test_a_run_frozen_at_a_random_cycle_goes_on_in_a_fresh_process(
-    name: str, arch: str
+    name: str, arch: str, cpu: str
 ) -> None:
     whole: list[str] = []
     total = run_scenario(
-        name, arch=arch, listener=lambda names, event: whole.append(repr(event))
+        name,
+        arch=arch,
+        timing=Timing(cpu),
+        listener=lambda names, event: whole.append(repr(event)),
     ).cycles
     cycle = Random(f"{name} {arch}").randrange(total)
 
@@ -146,11 +159,12 @@ def test_a_run_frozen_at_a_random_cycle_goes_on_in_a_fresh_process(
     images = load_programs(scenario)
     first: list[str] = []
     recorder = RunRecorder(
-        identify(scenario, images), listener=lambda event: first.append(repr(event))
+        identify(scenario, images, timing=Timing(cpu)),
+        listener=lambda event: first.append(repr(event)),
     )
-    system = boot(scenario, images, recorder=recorder)
+    system = boot(scenario, images, recorder=recorder, timing=Timing(cpu))
     run(system.kernel, cycle)
-    thawed = _Thawed(name, arch, system.machine.freeze(), freeze(system.kernel))
+    thawed = _Thawed(name, arch, cpu, system.machine.freeze(), freeze(system.kernel))
     system.close()
 
     assert first + thawed.finish() == whole

@@ -165,7 +165,7 @@ def test_one_task_for_a_client_without_processes(line: Timeline) -> None:
         ("utcb nobody", "no thread 'nobody' at 0"),
         ("messages", "no message so far"),
         ("messages x", "'x' is no number"),
-        ("seek cycle:5000", "cycle 5"),
+        ("seek cycle:6000", "cycle 60"),
         ("seek nowhere", "is no mark"),
         ("dance", "no command 'dance'"),
     ],

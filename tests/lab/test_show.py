@@ -165,7 +165,7 @@ def test_query_prints_a_line_for_each_event(l4lab: CommandLine, tmp_path: Path) 
     assert called.code == 0
     assert [line.split() for line in called.out.splitlines()] == [
         ["event", "cycle", "position", "what"],
-        ["29", "10,213", "829", "notifier", "→", "server", "reply_and_wait", "0x1", "0x7"],
+        ["29", "10,489", "829", "notifier", "→", "server", "reply_and_wait", "0x1", "0x7"],
     ]
     value = json.loads(l4lab("query", path, "transfers where mr[1]=7", "--json").out)
     assert [event["sequence"] for event in value["events"]] == [29]

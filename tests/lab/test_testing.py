@@ -29,7 +29,7 @@ def test_a_failing_test_shows_console_messages_and_the_command_that_repeats_it(
             "last messages:",
             "*notifier → server  reply_and_wait",
             "*mr?1?*0x7*0x3*0x7  overwritten",
-            "outcome idle at cycle 13,482, trace *",
+            "outcome idle at cycle 13,705, trace *",
         ]
     )
     assert result.stdout.str().count("guest: l4lab trace") == 1

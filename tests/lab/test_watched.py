@@ -22,7 +22,7 @@ UTCBS = range(SHARED_BASE, SHARED_BASE + (1 << 20))
 SCENARIOS = [
     (name, arch.name)
     for name in shipped_scenarios()
-    if not name.startswith("bench_") and "forever" not in name
+    if not name.startswith(("bench_", "kernel_paths")) and "forever" not in name
     for arch in load_scenario(name).arches
 ]
 Facts = tuple[str, int, int]

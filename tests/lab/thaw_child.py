@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from emu.machine import Machine
+from emu.timing import Timing
 from guest.scenario import load_scenario
 from kernel.freeze import thaw
 from kernel.kernel import end, run
@@ -16,12 +17,15 @@ from lab.replay.system import configure, identify, load_programs
 
 request = json.load(sys.stdin)
 scenario = load_scenario(request["name"], arch=request["arch"])
+cpu = request["cpu"]
 events: list[str] = []
 recorder = RunRecorder(
-    identify(scenario, load_programs(scenario)),
+    identify(scenario, load_programs(scenario), timing=Timing(cpu)),
     listener=lambda event: events.append(repr(event)),
 )
-machine = Machine.thaw(configure(scenario), base64.b64decode(request["machine"]))
+machine = Machine.thaw(
+    configure(scenario, timing=Timing(cpu)), base64.b64decode(request["machine"])
+)
 kernel = thaw(base64.b64decode(request["kernel"]), machine, recorder=recorder)
 end(kernel, run(kernel, scenario.cycles))
 print(json.dumps(events))
