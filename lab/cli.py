@@ -366,7 +366,7 @@ def gdb(
 
 
 @commands.command()
-@click.argument("scenario")
+@click.argument("scenario", metavar="TRACE|SCENARIO")
 @click.argument("thread")
 @click.argument("what")
 @click.option("--at", "mark", default="end", show_default=True, help="A mark in the run.")
@@ -384,25 +384,22 @@ def why(
     timing: Any,
     as_json: bool,
 ) -> None:
-    """Tell where a value in SCENARIO comes from: WHAT a THREAD has, back to its origins.
+    """Tell where a value in a run comes from: WHAT a THREAD has, back to its origins.
 
     WHAT is a message register such as mr[1], br[0], a CPU register, or *ADDRESS:SIZE.  A mark
-    is a POSITION, cycle:N, event:N or end.
+    is a POSITION, cycle:N, event:N, end, or the id of a finding such as F1: the access at
+    fault comes next there.  A recorded TRACE is run again, from the trace alone.
     """
-    from guest.scenario import load_scenario
     from kernel.errors import UsageError
     from lab.replay.marks import seek_mark
-    from lab.replay.timeline import Timeline
     from lab.replay.why import explain, render_why, why_as_json
 
-    timeline = Timeline(load_scenario(scenario, arch=arch), cycles=cycles, timing=timing)
-    try:
-        seek_mark(timeline, mark)
-        answer = explain(timeline, timeline.find_thread(thread), what)
-    except UsageError as error:
-        raise click.UsageError(str(error)) from error
-    finally:
-        timeline.close()
+    with _timeline(scenario, arch=arch, cycles=cycles, timing=timing) as (timeline, found):
+        try:
+            seek_mark(timeline, found(mark))
+            answer = explain(timeline, timeline.find_thread(thread), what)
+        except UsageError as error:
+            raise click.UsageError(str(error)) from error
     if as_json:
         _print_json(why_as_json(answer))
     else:
@@ -1068,6 +1065,61 @@ def _is_same_run(a: Any, b: Any) -> bool:
     from lab.alignment import align
 
     return not align(a, b).differences
+
+
+@contextmanager
+def _timeline(what: str, *, arch: str | None, cycles: int | None, timing: Any) -> Iterator[Any]:
+    # A run to move in, and how to read a mark of it, which may be a finding's id.
+    from pathlib import Path
+
+    from guest.scenario import load_scenario
+    from lab.replay.stored import find_mismatch, timeline_of
+    from lab.replay.timeline import Timeline
+    from lab.trace.opening import is_trace
+
+    if not is_trace(Path(what)):
+        timeline = Timeline(load_scenario(what, arch=arch), cycles=cycles, timing=timing)
+
+        def run_for(mark: str) -> str:
+            if not _is_finding(mark):
+                return mark
+            with _opened(what, arch=arch, cycles=cycles, timing=timing) as opened:
+                return _position_of(opened, mark)
+
+        try:
+            yield timeline, run_for
+        finally:
+            timeline.close()
+        return
+    _refuse_for_trace(what, arch, cycles)
+    with _open_trace(what) as opened:
+        timeline = timeline_of(opened)
+        try:
+            yield timeline, lambda mark: _position_of(opened, mark)
+            wrong = find_mismatch(timeline, opened)
+        finally:
+            timeline.close()
+    if wrong is not None:
+        told = f"the run does not go as recorded, from event {wrong:,} on"
+        click.echo(f"l4lab: {told}: this is what it does now", err=True)
+
+
+def _is_finding(mark: str) -> bool:
+    import re
+
+    return re.fullmatch("[Ff][0-9]{1,9}", mark.strip()) is not None
+
+
+def _position_of(opened: Any, mark: str) -> str:
+    # The mark of a finding is where its access comes next.
+    from lab.trace.found import find_finding
+
+    if not _is_finding(mark):
+        return mark
+    position = find_finding(opened, mark.strip()).get("position")
+    if type(position) is not int or position < 0:
+        raise click.UsageError(f"{mark} has no position in this trace")
+    return str(position)
 
 
 @contextmanager

@@ -3,9 +3,6 @@
 Rule: it begins as the run did, and is the same up to the access at fault.
 """
 
-import json
-from typing import Any
-
 from emu.timing import parse_timing
 from guest.errors import GuestError
 from kernel.kernel import end, run
@@ -17,6 +14,7 @@ from lab.replay.again import check_programs
 from lab.replay.system import CPU_KHZ, DEFAULT_TIMING, boot, configure, identify
 from lab.replay.varied import VariedMachine
 from lab.trace.format import Identity
+from lab.trace.found import find_finding
 from lab.trace.head import Ending, describe_run
 from lab.trace.reader import Trace
 from lab.trace.writer import TraceWriter
@@ -60,20 +58,6 @@ def undo(trace: Trace, finding: str) -> tuple[Variation, ...]:
         (OverrideRead(position, thread, offset, data),),
         (StoreBytes(position, thread, offset, data),),
     )
-
-
-def find_finding(trace: Trace, finding: str) -> dict[str, Any]:
-    """Give a finding of a trace by its id; GuestError if there is none."""
-    known = {}
-    for text in trace.findings:
-        body: dict[str, Any] = json.loads(text)
-        known[body.get("id")] = body
-    found = known.get(finding.upper())
-    if found is None:
-        ids = ", ".join([each for each in known if isinstance(each, str)][:20])
-        there = f"this run has {ids}" if ids else "this run has none"
-        raise GuestError(f"no finding {finding[:40]!r}: {there}", file=str(trace.path))
-    return found
 
 
 def record_twin(trace: Trace, variation: Variation, writer: TraceWriter) -> None:

@@ -34,7 +34,7 @@ def test_a_run_is_compared_with_what_it_would_be_without_its_finding(
         "  operation  reply_and_wait  reply_and_wait\n"
         "  event                  31              31\n"
         "  position              839             839\n"
-        "  cycle              11,326          11,326\n"
+        "  cycle              11,664          11,664\n"
         "then client, call 9: gets from server: mr[0] 0xe, in B 0x54\n"
     )
 

@@ -70,7 +70,7 @@ def test_a_report_has_messages_lives_and_findings(faq: Path, tmp_path: Path) -> 
     rows = data["rows"]
     assert rows[finding["row"]] == {
         "kind": "bad",
-        "cycle": "11,316",
+        "cycle": "11,661",
         "position": "830",
         "from": 1,
         "runs": 1,
