@@ -6,20 +6,18 @@ Rule: it begins as the run did, and is the same up to the access at fault.
 from emu.timing import parse_timing
 from guest.errors import GuestError
 from kernel.kernel import end, run
-from kernel.variation import OverrideRead, StoreBytes, Variation, encode
+from kernel.variation import OverrideRead, StoreBytes, Variation
 from lab.checker.finding import Rule
 from lab.query import find_thread
 from lab.recorder import RunRecorder
-from lab.replay.again import check_programs
-from lab.replay.system import CPU_KHZ, DEFAULT_TIMING, boot, configure, identify
-from lab.replay.varied import VariedMachine
-from lab.trace.format import Identity
+from lab.replay.again import check_programs, variation_of
+from lab.replay.system import CPU_KHZ, DEFAULT_TIMING, identify
+from lab.replay.varied import boot_varied
 from lab.trace.found import find_finding
 from lab.trace.head import Ending, describe_run
 from lab.trace.reader import Trace
 from lab.trace.writer import TraceWriter
 
-_LARGEST_UTCB = 1024  # bytes
 # The access at fault of these is the system call that sends what was overwritten.
 _SENT = (Rule.SETUP_CLOBBERED.value, Rule.LEAKED_WORD.value)
 
@@ -43,7 +41,7 @@ def undo(trace: Trace, finding: str) -> tuple[Variation, ...]:
             type(position) is not int
             or type(offset) is not int
             or type(size) is not int
-            or not 0 <= offset < offset + size <= _LARGEST_UTCB
+            or not 0 <= offset < offset + size <= trace.head.arch.utcb_size
             or position < 0
         ):
             raise ValueError("no such place")
@@ -68,19 +66,13 @@ def record_twin(trace: Trace, variation: Variation, writer: TraceWriter) -> None
     check_programs(trace)
     scenario, images = trace.scenario(), trace.head.images
     timing = parse_timing(trace.head.model) or DEFAULT_TIMING
-    ours = identify(scenario, images, timing=timing)
-    changes = tuple(encode(change) for change in variation)
-    recorder = RunRecorder(Identity(ours.arch, ours.model, ours.images, changes))
-    machine = VariedMachine(configure(scenario, timing=timing), variation)
-    system = boot(scenario, images, recorder=recorder, machine=machine)
+    variation = tuple(
+        sorted((*variation_of(trace), *variation), key=lambda change: change.position)
+    )
+    recorder = RunRecorder(identify(scenario, images, variation, timing=timing))
+    system = boot_varied(scenario, images, variation, recorder=recorder, timing=timing)
     recorder.names = system.names
-    threads = system.kernel.threads
-
-    def utcb_of(number: int) -> int | None:
-        thread = threads.get(number)
-        return thread.utcb_frame if thread is not None and thread.is_bound() else None
-
-    machine.utcb_of = utcb_of
+    machine = system.machine
     try:
         head = describe_run(
             scenario,
