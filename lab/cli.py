@@ -445,7 +445,7 @@ def gdb(
 
 
 @commands.command()
-@click.argument("scenario")
+@click.argument("scenario", metavar="TRACE|SCENARIO")
 @click.argument("thread")
 @click.argument("what")
 @click.option("--at", "mark", default="end", show_default=True, help="A mark in the run.")
@@ -465,27 +465,25 @@ def why(
     calls: str | None,
     as_json: bool,
 ) -> None:
-    """Tell where a value in SCENARIO comes from: WHAT a THREAD has, back to its origins.
+    """Tell where a value in a run comes from: WHAT a THREAD has, back to its origins.
 
     WHAT is a message register such as mr[1], br[0], a CPU register, or *ADDRESS:SIZE.  A mark
-    is a POSITION, cycle:N, event:N, a finding as F1, or end.
+    is a POSITION, cycle:N, event:N, end, or the id of a finding such as F1: the access at
+    fault comes next there.  A recorded TRACE is run again, from the trace alone.
     """
     from kernel.errors import UsageError
     from lab.replay.marks import seek_mark
-    from lab.replay.timeline import Timeline
     from lab.replay.why import explain, render_why, why_as_json
 
-    loaded = _load(scenario, arch=arch, calls=calls)
-    if mark[:1].upper() == "F":
-        mark = _position_of(mark, loaded, cycles=cycles, timing=timing)
-    timeline = Timeline(loaded, cycles=cycles, timing=timing)
-    try:
-        seek_mark(timeline, mark)
-        answer = explain(timeline, timeline.find_thread(thread), what)
-    except UsageError as error:
-        raise click.UsageError(str(error)) from error
-    finally:
-        timeline.close()
+    with _timeline(scenario, arch=arch, cycles=cycles, timing=timing, calls=calls) as (
+        timeline,
+        found,
+    ):
+        try:
+            seek_mark(timeline, found(mark))
+            answer = explain(timeline, timeline.find_thread(thread), what)
+        except UsageError as error:
+            raise click.UsageError(str(error)) from error
     if as_json:
         _print_json(why_as_json(answer))
     else:
@@ -872,8 +870,8 @@ def debug(
 ) -> None:
     """Step through a run, forwards and backwards: messages, code, UTCBs, and why.
 
-    SCENARIO may be a recorded trace.  It opens on the first finding.  A scenario is run and recorded first, to the file of --trace
-    if it is given; press ? for all keys.  See docs/trace-view.md.
+    SCENARIO may be a recorded trace.  It opens on the first finding.  A scenario is run and
+    recorded first, to the file of --trace if it is given; press ? for all keys.
     """
     from lab.tui.start import is_trace
 
@@ -953,6 +951,115 @@ def _debug_scenario(
         _debug_trace(str(file), notes=notes, **options)
 
 
+@commands.command()
+@click.argument("what", metavar="TRACE|SCENARIO")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(allow_dash=True),
+    required=True,
+    metavar="FILE",
+    help="The page to write; - is standard output.",
+)
+@_arch
+@_cycles
+@_timing
+@_from
+@_to
+@click.option(
+    "--limit",
+    type=click.IntRange(16),
+    help="Show at most about so many events, those around findings: 10000 by default.",
+)
+def report(
+    what: str,
+    output: str,
+    arch: str | None,
+    cycles: int | None,
+    timing: Any,
+    first: Any,
+    last: Any,
+    limit: int | None,
+) -> None:
+    """Write one HTML page of a recorded TRACE, or of a SCENARIO that is run for it.
+
+    It has the messages with their words, their lives, and the findings.  It loads nothing.
+    """
+    from lab.output import open_output
+    from lab.views.report.model import report_of
+    from lab.views.report.page import render_page
+    from lab.views.report.part import MOST
+
+    with _opened(what, arch=arch, cycles=cycles, timing=timing) as opened:
+        begin, end = _range(opened, first, last)
+        page = render_page(report_of(opened, begin, end, most=limit or MOST))
+        with open_output(output) as file:
+            file.write(page.encode())
+        if output != "-":
+            click.echo(f"wrote {output}, {len(page.encode()):,} bytes")
+
+
+@commands.command()
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="[B|FINDING]", required=False)
+@click.option(
+    "--counterfactual",
+    "finding",
+    metavar="FINDING",
+    help="Compare A with itself, but for a finding such as F1 that is undone.",
+)
+@_arch
+@_cycles
+@_timing
+@_json
+def diff(
+    a: str,
+    b: str | None,
+    finding: str | None,
+    arch: str | None,
+    cycles: int | None,
+    timing: Any,
+    as_json: bool,
+) -> None:
+    """Compare two runs, traces or scenarios, and show the first message word that differs.
+
+    Threads are compared by name, call by call; times are not.  With a finding, such as F1,
+    A is compared with what it would have been without it.  The exit code is 0 if they are
+    the same, 1 if they differ.
+    """
+    import re
+    from pathlib import Path
+
+    from lab.alignment import align
+    from lab.views import alignment
+
+    if b is not None and re.fullmatch("[Ff][0-9]{1,9}", b) and not Path(b).exists():
+        if finding is not None:
+            raise click.UsageError("one finding is enough")
+        b, finding = None, b
+    if (b is None) == (finding is None):
+        raise click.UsageError("give a second run, or a finding of the first such as F1")
+    options = {"arch": arch, "cycles": cycles, "timing": timing}
+    with _opened(a, **options) as first:
+        if b is not None:
+            # What --arch says is for a scenario; a trace beside it has its own.
+            with _opened(b, is_second=True, **options) as second:
+                done = align(first, second)
+                names = _run_name(first), _run_name(second)
+                value = alignment.alignment_as_json(done, first, second)
+        else:
+            with _counterfactual(first, finding) as second:
+                done = align(first, second)
+                name = _run_name(first)
+                names = name, f"{name}, without {str(finding).upper()}"
+                value = alignment.alignment_as_json(done, first, second)
+    if as_json:
+        _print_json(value)
+    else:
+        _print_lines(alignment.render_alignment(done, *names))
+    sys.exit(DIFFERS if done.differences else HOLDS)
+
+
 def main() -> None:
     """Run the command line; every error of the user's is one message and exit code 3."""
     from guest.errors import GuestError
@@ -986,18 +1093,6 @@ def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
     from lab.run import run_scenario
 
     return run_scenario(scenario, confirm=Confirm(confirm), **options)
-
-
-def _position_of(finding: str, scenario: Any, **options: Any) -> str:
-    # Where a finding is; which ones there are, only a run can tell.
-    from lab.views.text import printable
-
-    done = _run(scenario, **options)
-    for found in done.findings:
-        if found.id == finding.upper():
-            return str(found.access.position)
-    there = ", ".join(found.id for found in done.findings[:20]) or "none"
-    raise click.UsageError(f"no finding {printable(finding[:40])}: this run has {there}")
 
 
 def _read_timing(cpu: str | None, model: str | None) -> Any:
@@ -1169,6 +1264,137 @@ def _print_recorded(writer: Any, *, quiet: bool) -> None:
     elif not quiet:
         size = writer.path.stat().st_size
         click.echo(f"recorded {writer.events:,} events in {writer.path}, {size:,} bytes")
+
+
+def _run_name(opened: Any) -> str:
+    return f"{opened.head.scenario_name} on {opened.head.arch.name}"
+
+
+@contextmanager
+def _counterfactual(opened: Any, finding: str | None) -> Iterator[Any]:
+    # The run of a trace without a finding: of several ways the first that changes anything.
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from lab.replay.twin import record_twin, undo
+    from lab.trace.writer import TraceWriter
+
+    ways = undo(opened, str(finding))
+    with TemporaryDirectory(prefix="l4lab-") as folder:
+        for number, variation in enumerate(ways):
+            file = Path(folder) / f"{number}.l4trace"
+            with TraceWriter(file) as writer:
+                record_twin(opened, variation, writer)
+            with _open_trace(str(file)) as twin:
+                if number == len(ways) - 1 or not _is_same_run(opened, twin):
+                    yield twin
+                    return
+
+
+def _is_same_run(a: Any, b: Any) -> bool:
+    from lab.alignment import align
+
+    return not align(a, b).differences
+
+
+@contextmanager
+def _timeline(
+    what: str, *, arch: str | None, cycles: int | None, timing: Any, calls: str | None = None
+) -> Iterator[Any]:
+    # A run to move in, and how to read a mark of it, which may be a finding's id.
+    from pathlib import Path
+
+    from lab.replay.stored import find_mismatch, timeline_of
+    from lab.replay.timeline import Timeline
+    from lab.trace.opening import is_trace
+
+    if not is_trace(Path(what)):
+        loaded = _load(what, arch=arch, calls=calls)
+        timeline = Timeline(loaded, cycles=cycles, timing=timing)
+
+        def run_for(mark: str) -> str:
+            if not _is_finding(mark):
+                return mark
+            with _opened(loaded, arch=None, cycles=cycles, timing=timing) as opened:
+                return _position_of(opened, mark)
+
+        try:
+            yield timeline, run_for
+        finally:
+            timeline.close()
+        return
+    _refuse_for_trace(what, arch, cycles, calls)
+    with _open_trace(what) as opened:
+        timeline = timeline_of(opened)
+        try:
+            yield timeline, lambda mark: _position_of(opened, mark)
+            wrong = find_mismatch(timeline, opened)
+        finally:
+            timeline.close()
+    if wrong is not None:
+        told = f"the run does not go as recorded, from event {wrong:,} on"
+        click.echo(f"l4lab: {told}: this is what it does now", err=True)
+
+
+def _is_finding(mark: str) -> bool:
+    import re
+
+    return re.fullmatch("[Ff][0-9]{1,9}", mark.strip()) is not None
+
+
+def _position_of(opened: Any, mark: str) -> str:
+    # The mark of a finding is where its access comes next.
+    from lab.trace.found import find_finding
+
+    if not _is_finding(mark):
+        return mark
+    position = find_finding(opened, mark.strip()).get("position")
+    if type(position) is not int or position < 0:
+        raise click.UsageError(f"{mark} has no position in this trace")
+    return str(position)
+
+
+@contextmanager
+def _opened(
+    what: Any, *, arch: str | None, cycles: int | None, timing: Any, is_second: bool = False
+) -> Iterator[Any]:
+    # A trace, or what comes of running a scenario: recorded for now only.
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from lab.trace.opening import is_trace
+    from lab.trace.writer import TraceWriter
+
+    if isinstance(what, str) and is_trace(Path(what)):
+        if not is_second:
+            _refuse_for_trace(what, arch, cycles)
+        with _open_trace(what) as opened:
+            yield opened
+        return
+    with TemporaryDirectory(prefix="l4lab-") as folder:
+        file = Path(folder) / "run.l4trace"
+        with TraceWriter(file) as writer:
+            _with_progress(
+                lambda progress: _run(
+                    what,
+                    arch=arch,
+                    cycles=cycles,
+                    timing=timing,
+                    progress=progress,
+                    trace=writer,
+                ),
+                show=True,
+            )
+        with _open_trace(str(file)) as opened:
+            yield opened
+
+
+def _refuse_for_trace(
+    what: str, arch: str | None, cycles: int | None, calls: str | None = None
+) -> None:
+    for option, given in (("--arch", arch), ("--cycles", cycles), ("--calls", calls)):
+        if given is not None:
+            raise click.UsageError(f"{option} is for a scenario: {what} is a trace")
 
 
 def _open_trace(trace: str) -> Any:

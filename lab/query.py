@@ -13,6 +13,7 @@ from kernel.events import Event, Transfer
 from lab.names import Names
 from lab.trace.format import TRANSFER
 from lab.trace.head import Head
+from lab.trace.lives import Life
 from lab.trace.mark import Mark
 from lab.trace.reader import NAMING, Stamped
 from lab.trace.words import Word
@@ -30,6 +31,18 @@ class History(Protocol):
     @property
     def findings(self) -> tuple[str, ...]:
         """What the checker found: JSON objects, whose fields docs/json.md explains."""
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the checker watched the run: findings and lives are all there were."""
+
+    def lives(
+        self, first: int = 0, last: int | None = None, *, thread: int | None = None
+    ) -> Iterator[Life]:
+        """Give the messages that were alive at any position from `first` to `last`.
+
+        They come about in the order of their deaths.
+        """
 
     def __len__(self) -> int:
         """Give the number of events that are known."""

@@ -11,12 +11,14 @@ from guest.image import Image, resolve
 from guest.scenario import Scenario, load_scenario
 from kernel.events import Event, Outcome
 from kernel.kernel import end, run
+from lab.checker.life_log import LifeLog
 from lab.expect import check as check_expectations
 from lab.expect import check_items
 from lab.names import Names
 from lab.recorder import RunRecorder
 from lab.replay.attribute import Watch
 from lab.replay.examine import Confirm, examine
+from lab.replay.symbols import RunSymbols
 from lab.replay.system import (
     CPU_KHZ,
     DEFAULT_TIMING,
@@ -70,13 +72,20 @@ def run_scenario(
     if watch is not None:
         watch.begin(system, recorder)
     recorder.names = system.names
+    lives: LifeLog | None = None
     if listener is not None:
         recorder.listeners.append(partial(listener, system.names))
     try:
         if trace is not None:
             _begin_trace(trace, system, recorder, budget)
+            if watch is not None:
+                stacks = RunSymbols(system.names, scenario.library)
+                lives = LifeLog(stacks, trace.live)
+                watch.follow_lives(lives)
         outcome = _run(system, budget, progress)
         recorder.flush()
+        if lives is not None:
+            lives.close()
         done = _report(system, recorder, outcome, places)
     finally:
         system.close()
@@ -123,6 +132,7 @@ def _finish_trace(trace: TraceWriter, done: Run) -> None:
         messages=done.messages,
         invocations=done.invocations,
         trace_hash=done.trace_hash,
+        checked=done.checked,
     )
     trace.finish(ending, [finding_as_json(finding) for finding in done.findings])
 

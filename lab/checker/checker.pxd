@@ -25,7 +25,7 @@ cdef class Checker:
     cdef object _arch
     cdef long long _number, _messages
     cdef dict _shadows
-    cdef public object candidates
+    cdef public object candidates, lives
 
     cpdef Shadow shadow(self, thread)
     cpdef introduce(self, thread, bytes content)

@@ -38,6 +38,7 @@ from kernel.events import (
 )
 from kernel.utcb import BDR, BR, ERROR, MR
 from lab.checker.candidate import Candidates
+from lab.checker.life_log import LifeLog
 from lab.checker.lives import Store, Turn
 from lab.checker.rules import (
     buffers,
@@ -66,7 +67,7 @@ _BELOW_ALL = 1 << 30  # deeper than any stack
 class Checker:
     """What is known of all threads of a run."""
 
-    __slots__ = ("_arch", "_messages", "_number", "_shadows", "candidates")
+    __slots__ = ("_arch", "_messages", "_number", "_shadows", "candidates", "lives")
 
     def __init__(self, arch: Arch) -> None:
         self._arch = arch
@@ -74,6 +75,7 @@ class Checker:
         self._messages = 0
         self._shadows: dict[int, Shadow] = {}
         self.candidates = Candidates()
+        self.lives: LifeLog | None = None  # who is told of all messages
 
     def shadow(self, thread: int) -> Shadow:
         """Give what is known of a thread."""
@@ -147,6 +149,8 @@ class Checker:
         shadow.turns.append(turn)
         shadow.call = turn
         shadow.epoch += 1
+        if self.lives is not None:
+            self.lives.follow(turn)
 
     def may_call(self, position: int, thread: int, name: str, where: Where, low: int) -> None:
         """Take note of a call of a function that may do IPC, and perhaps does none now."""
@@ -237,7 +241,9 @@ class Checker:
             case Switch():
                 self.switch(event.next)
             case Deleted():
-                self._shadows.pop(event.target, None)
+                gone = self._shadows.pop(event.target, None)
+                for turn in () if gone is None else gone.turns:
+                    turn.die(event.position)
             case _:
                 pass
 
@@ -334,6 +340,8 @@ class Checker:
         turn.payload, turn.delivered = event.payload, len(event.payload)
         turn.read = bytearray(turn.delivered)
         turn.die(event.position)
+        if self.lives is not None:
+            self.lives.follow(turn)
         return turn
 
     def _invocation(self, event: Invocation) -> None:

@@ -24,12 +24,11 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
 
     Raises GuestError if the trace is damaged, or what is in it cannot be run.
     """
+    check_programs(trace)
     scenario = trace.scenario()
     images = trace.head.images
-    if list(images) != [task.name for task in scenario.tasks]:
-        raise damaged(trace.path, "its programs are not those of its scenario")
     timing = parse_timing(trace.head.model) or DEFAULT_TIMING
-    variation = _variation(trace)
+    variation = variation_of(trace)
     ours = identify(scenario, images, variation, timing=timing)
     comparison = _Comparison(trace, is_same_run=ours == trace.head.identity())
     recorder = RunRecorder(ours)
@@ -51,9 +50,17 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
     )
 
 
-def _variation(trace: Trace) -> Variation:
-    # What was changed on purpose in the run that is recorded; its host's calls are in the
-    # scenario.
+def check_programs(trace: Trace) -> None:
+    """Refuse a trace whose programs are not those of its scenario."""
+    if list(trace.head.images) != [task.name for task in trace.scenario().tasks]:
+        raise damaged(trace.path, "its programs are not those of its scenario")
+
+
+def variation_of(trace: Trace) -> Variation:
+    """Give what was changed on purpose in the run that is recorded.
+
+    Calls of a host are not among it: they are in the scenario.
+    """
     lines = [line for line in trace.head.variation if not is_host_call(line)]
     room = trace.head.arch.utcb_size
     try:

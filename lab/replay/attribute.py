@@ -38,6 +38,7 @@ from kernel.utcb import MR_COUNT
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
 from lab.checker.finding import Rule
+from lab.checker.life_log import LifeLog
 from lab.checker.stream import Access, Arrival, Call, Chain, Where
 from lab.checker.trampoline import leaves_handler
 from lab.recorder import Follower, RunRecorder
@@ -445,6 +446,10 @@ class Watch:
         feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
         feeder.look_at(self._may_ipc)
         recorder.follower = feeder
+
+    def follow_lives(self, lives: LifeLog) -> None:
+        """Let somebody be told of all messages, from now on."""
+        self._checker.lives = lives
 
     def candidates(self) -> list[Candidate]:
         """Give what may be wrong, by the position where it was seen first."""

@@ -41,6 +41,10 @@ class EventLog:
         first, end = self._starts[number], self._starts[number + 1]
         return decode(self._records[first:end].tolist(), self.word)
 
+    def records(self, first: int, end: int) -> bytes:
+        """Give the records of the events from `first` to before `end`, as traces have them."""
+        return self._records[self._starts[first] : self._starts[end]].tobytes()
+
     def kind(self, number: int) -> int:
         """Give the kind of an event, as `lab.trace.format` numbers them."""
         return self._records[self._starts[number]] & _KIND

@@ -53,6 +53,7 @@ class Ending:
     messages: int
     invocations: int
     trace_hash: str
+    checked: bool = False  # the checker watched it: findings and lives are all there were
 
 
 def describe_run(

@@ -16,18 +16,22 @@ from kernel.abi import ARCHES
 from lab.trace.format import TRACE_VERSION
 from lab.trace.head import Head, seal
 from lab.trace.journal import is_unfinished
+from lab.trace.lives import LIVES, LifeChunk
 from lab.trace.program import Row, check_size, decode_program, printable
 from lab.trace.schema import (
     APPLICATION_ID,
     FILE_VERSION,
     LARGEST_BLOB,
+    LARGEST_CHUNK,
     MAGIC,
     TABLES,
+    from_signed,
 )
 
 _MAX_PROGRAMS = 1024
 _MAX_OBJECTS = 1 << 16
 _MAX_FINDINGS = 1 << 16
+_MAX_LIFE_CHUNKS = 1 << 20
 # Of SQLite's virtual machine: what opening takes, many times over.  A schema that is a
 # maze of pages would be walked for ever.
 _MOST_STEPS = 50_000_000
@@ -39,6 +43,17 @@ def damaged(path: Path, what: object) -> GuestError:
     """Make the error of a trace that is not as it should be: one line, whatever is in it."""
     text = printable(" ".join(str(what).split())[:200])
     return GuestError(f"this trace is damaged: {text}", file=str(path))
+
+
+def is_trace(path: Path) -> bool:
+    """Answer whether there is a file that may be a trace: a database, by its beginning."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except (OSError, ValueError):
+        return False
 
 
 def check_file(path: Path) -> None:
@@ -150,6 +165,32 @@ def read_findings(database: sqlite3.Connection) -> tuple[str, ...]:
     return tuple(body for _, body in rows)
 
 
+def read_owners(database: sqlite3.Connection) -> tuple[str, ...]:
+    """Read the names of the functions that messages belong to."""
+    rows = _rows(database, "owner", _MAX_OBJECTS)
+    if [number for number, _ in rows] != list(range(len(rows))):
+        raise ValueError("its owners are not numbered")
+    return tuple(printable(name) for _, name in rows)
+
+
+def read_life_chunks(database: sqlite3.Connection) -> tuple[LifeChunk, ...]:
+    """Read the index of the lives."""
+    columns = "number, records, born, died, threads, size"
+    rows = _rows(database, "life", _MAX_LIFE_CHUNKS, columns)
+    chunks: list[LifeChunk] = []
+    for row in rows:
+        chunk = LifeChunk(*row)
+        if (
+            chunk.number != len(chunks)
+            or not 0 < chunk.records <= LIVES
+            or not 0 <= chunk.born <= chunk.died
+            or not 0 < chunk.size <= LARGEST_CHUNK
+        ):
+            raise ValueError(f"lives {len(chunks)}: their row in the index makes no sense")
+        chunks.append(chunk._replace(threads=from_signed(chunk.threads)))
+    return tuple(chunks)
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     database = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)
@@ -195,8 +236,11 @@ def _compare(what: str, found: object, ours: int, path: Path) -> None:
     )
 
 
-def _rows(database: sqlite3.Connection, table: str, limit: int) -> list[tuple[Any, ...]]:
-    rows = database.execute(f"SELECT * FROM {table} ORDER BY number").fetchmany(limit + 1)
+def _rows(
+    database: sqlite3.Connection, table: str, limit: int, columns: str = "*"
+) -> list[tuple[Any, ...]]:
+    query = f"SELECT {columns} FROM {table} ORDER BY number"
+    rows = database.execute(query).fetchmany(limit + 1)
     if len(rows) > limit:
         raise ValueError(f"over {limit} rows of {table}")
     return rows

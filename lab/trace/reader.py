@@ -23,8 +23,17 @@ from kernel.events import Created, Event, Items, Named, Outcome, Transfer
 from lab.names import Names
 from lab.trace.format import CHUNK, KINDS
 from lab.trace.head import Ending, Head
+from lab.trace.lives import Life, LifeChunk, unpack
 from lab.trace.mark import Clock, Mark
-from lab.trace.opening import check_file, damaged, open_database, read_findings, read_head
+from lab.trace.opening import (
+    check_file,
+    damaged,
+    open_database,
+    read_findings,
+    read_head,
+    read_life_chunks,
+    read_owners,
+)
 from lab.trace.program import inflate
 from lab.trace.records import concerns, event_at, kind_at, sets_of, starts_of
 from lab.trace.schema import DIGEST_LENGTH, LARGEST_CHUNK, from_signed
@@ -90,6 +99,8 @@ class Trace:
     ending: Ending | None
     truncated: int | None
     findings: tuple[str, ...]  # JSON objects
+    _life_chunks: tuple[LifeChunk, ...]
+    _owners: tuple[str, ...]
     _database: sqlite3.Connection
     _cache: "OrderedDict[int, _Records]" = field(default_factory=OrderedDict)
 
@@ -206,6 +217,43 @@ class Trace:
             is_whole=first == 0,
         )
 
+    def lives(
+        self, first: int = 0, last: int | None = None, *, thread: int | None = None
+    ) -> Iterator[Life]:
+        """Give the messages that were alive at any position from `first` to `last`.
+
+        They come about in the order of their deaths.  There are none if the run was not
+        checked: see `is_checked`.
+        """
+        for chunk in self._life_chunks:
+            if (last is not None and chunk.born > last) or chunk.died < first:
+                continue
+            if thread is not None and not chunk.threads >> (thread & 63) & 1:
+                continue
+            for life in self._load_lives(chunk):
+                if thread is not None and life.thread != thread:
+                    continue
+                if (last is None or life.born <= last) and (
+                    life.died is None or life.died >= first
+                ):
+                    yield life
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the checker watched the run: findings and lives are all there were."""
+        return self.ending is not None and self.ending.checked
+
+    def _load_lives(self, chunk: LifeChunk) -> list[Life]:
+        try:
+            row = self._database.execute(
+                "SELECT data FROM life WHERE number = ?", (chunk.number,)
+            ).fetchone()
+            if row is None or not isinstance(row[0], bytes):
+                raise ValueError("no data")
+            return unpack(inflate(row[0], chunk.size), chunk.records, self._owners)
+        except (ValueError, sqlite3.Error) as error:
+            self._fail(f"lives {chunk.number}: {error}")
+
     def records(self, chunk: Chunk) -> bytes:
         """Give all records of a chunk, as they were recorded."""
         return self._load(chunk)
@@ -298,10 +346,12 @@ def open_trace(path: Path) -> Trace:
         truncated = _read_truncated(database, chunks)
         ending = _read_ending(database, chunks, truncated)
         findings = read_findings(database)
+        owners = read_owners(database)
+        lives = read_life_chunks(database)
     except (GuestError, ValueError, sqlite3.Error) as error:
         database.close()
         raise damaged(path, error) from None
-    return Trace(path, head, chunks, ending, truncated, findings, database)
+    return Trace(path, head, chunks, ending, truncated, findings, lives, owners, database)
 
 
 def _read_chunks(database: sqlite3.Connection) -> tuple[Chunk, ...]:
@@ -355,7 +405,8 @@ def _read_ending(
         or (ending.events != stored if truncated is None else ending.events < stored)
         or min(ending.cycles, ending.instructions, ending.messages, ending.invocations) < 0
         or not known
+        or ending.checked not in (0, 1)
         or not _DIGEST.fullmatch(ending.trace_hash)
     ):
         raise ValueError("what it says of the run's end makes no sense")
-    return ending
+    return replace(ending, checked=bool(ending.checked))

@@ -8,7 +8,7 @@ whose writer was killed has everything up to its last transaction.
 from lab.trace.format import HASH_SIZE
 
 APPLICATION_ID = 0x6C34_7472  # "l4tr"
-FILE_VERSION = 1
+FILE_VERSION = 2
 MAGIC = b"SQLite format 3\0"  # (sqlite.org/fileformat2.html, 1.3)
 PAGE_SIZE = 4 << 10
 
@@ -84,12 +84,28 @@ TABLES = {
     instructions INTEGER NOT NULL,
     messages INTEGER NOT NULL,
     invocations INTEGER NOT NULL,
-    trace_hash TEXT NOT NULL
+    trace_hash TEXT NOT NULL,
+    checked INTEGER NOT NULL
 ) STRICT""",
     # What the checker found, one JSON object each.
     "finding": """CREATE TABLE finding (
     number INTEGER PRIMARY KEY,
     body TEXT NOT NULL
+) STRICT""",
+    # Lives of messages as lab/trace/lives.py packs them, and the functions that own them;
+    # `threads` is a set of 64 bits, `born` and `died` the positions they lie between.
+    "life": """CREATE TABLE life (
+    number INTEGER PRIMARY KEY,
+    records INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    died INTEGER NOT NULL,
+    threads INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    data BLOB NOT NULL
+) STRICT""",
+    "owner": """CREATE TABLE owner (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL
 ) STRICT""",
 }
 

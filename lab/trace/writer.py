@@ -19,6 +19,7 @@ from guest.errors import GuestError
 from lab.trace.format import TRACE_VERSION
 from lab.trace.head import Ending, Head, seal
 from lab.trace.journal import is_unfinished, journal_of
+from lab.trace.lives import LIVES, Life, pack
 from lab.trace.program import Row, check_size, encode_program
 from lab.trace.schema import (
     APPLICATION_ID,
@@ -54,6 +55,9 @@ class TraceWriter:
         self._chunks = 0
         self._pieces: list[bytes] = []
         self._size = 0
+        self._lives: list[Life] = []
+        self._life_chunks = 0
+        self._owners: dict[str, int] = {}
         self._database: sqlite3.Connection | None = None
         try:
             self._database = _create(path, self.partial)
@@ -138,8 +142,7 @@ class TraceWriter:
         assert self._size <= LARGEST_CHUNK, "no event is that long"
         packed = zlib.compress(data, _LEVEL)
         if self._file_size() + len(packed) + _ROOM > self._limit:
-            self.truncated = first
-            self._insert(("truncated", [(first, self._limit)]))
+            self._truncate(first)
         else:
             first_cycle, first_position = _STAMP.unpack_from(data, 8)
             row = (
@@ -161,6 +164,38 @@ class TraceWriter:
         self._pieces.clear()
         self._size = 0
 
+    def live(self, life: Life) -> None:
+        """Take note of a message that has lived; those that end later come later."""
+        if self.truncated is None:
+            self._lives.append(life)
+            if len(self._lives) == LIVES:
+                self._store_lives()
+
+    def _store_lives(self) -> None:
+        known = len(self._owners)
+        packed = pack(self._lives, self._owners)
+        row = (
+            self._life_chunks,
+            packed.records,
+            packed.born,
+            packed.died,
+            to_signed(packed.threads),
+            packed.size,
+            zlib.compress(packed.data, _LEVEL),
+        )
+        owners = [(k, name) for name, k in self._owners.items() if k >= known]
+        self._lives.clear()
+        self._life_chunks += 1
+        if self._file_size() + len(row[-1]) + _ROOM > self._limit:
+            self._truncate(self.events)
+        else:
+            self._insert(("owner", owners), ("life", [row]))
+
+    def _truncate(self, sequence: int) -> None:
+        self.truncated = sequence
+        self._pieces.clear()
+        self._insert(("truncated", [(sequence, self._limit)]))
+
     def finish(self, ending: Ending, findings: Iterable[Mapping[str, object]] = ()) -> None:
         """Complete the trace: from now on the file has its name."""
         values = (
@@ -172,7 +207,10 @@ class TraceWriter:
             ending.messages,
             ending.invocations,
             ending.trace_hash,
+            int(ending.checked),
         )
+        if self._lives:
+            self._store_lives()
         found = [(k, json.dumps(body)) for k, body in enumerate(findings)]
         self._insert(("ending", [values]), ("finding", found))
         assert self._database is not None

@@ -16,13 +16,7 @@ from lab.tui.session import open_session
 def is_trace(text: str) -> bool:
     """Tell a recorded trace from a scenario, by how its file begins."""
     path = Path(text)
-    try:
-        if not path.is_file():
-            return path.suffix == ".l4trace"
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC or path.suffix == ".l4trace"
-    except (OSError, ValueError):
-        return False
+    return path.suffix == ".l4trace" or has_head_of_trace(path)
 
 
 def notes_of_trace(path: Path) -> Path:
