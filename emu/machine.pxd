@@ -21,6 +21,7 @@ cdef class Machine:
     cdef object _watch, _screen
     cdef bint _amd64
     cdef long long _mappings
+    cdef set _mapped
     cdef unsigned long long _mask
     cdef object _call_page
     cdef Clock _clock
