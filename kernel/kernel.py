@@ -95,7 +95,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
         if grain and machine.now + grain < deadline:
             trap = execute(thread.context, machine.now + grain)
             if trap == DEADLINE and machine.now < deadline:
-                if scheduler.is_contested() and probe.choose(SLICE, 2, thread.number):
+                if _choose_slice(kernel, thread):
                     kernel.clock_due = True
                     scheduler.rotate(machine.now)
                 continue
@@ -166,6 +166,15 @@ def _choose(kernel: Kernel, thread: Thread) -> bool:
     _charge(kernel)
     scheduler.rotate(machine.now)
     return True
+
+
+def _choose_slice(kernel: Kernel, thread: Thread) -> bool:
+    probe = kernel.probe
+    return (
+        probe is not None
+        and kernel.scheduler.is_contested()
+        and probe.choose(SLICE, 2, thread.number) > 0
+    )
 
 
 def _postpone(kernel: Kernel, now: int) -> None:

@@ -88,6 +88,13 @@ class Feeder:
         self.learn()
         machine.feeder = self
 
+    def begin_again(self, checker: Checker) -> None:
+        """Feed another checker: the machine and its kernel were brought back to the start."""
+        self.checker = checker
+        self._owners.clear()
+        self._introduced.clear()
+        self.learn()
+
     def learn(self) -> None:
         """Take note of threads that have got a UTCB."""
         self._unbound = False
@@ -197,16 +204,24 @@ class Feeder:
 class Watch:
     """What it takes to check a run: a machine to boot it with."""
 
-    __slots__ = ("_checker", "machine")
+    __slots__ = ("_checker", "_feeder", "machine")
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.machine = WatchedMachine(configure(scenario))
+    def __init__(self, scenario: Scenario, machine: WatchedMachine | None = None) -> None:
+        self.machine = machine or WatchedMachine(configure(scenario))
         self._checker = Checker(scenario.arch)
+        self._feeder: Feeder | None = None
 
     def begin(self, system: System, recorder: RunRecorder) -> None:
         """Begin to check a system that was booted with it and has not run yet."""
-        feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
-        recorder.listeners.append(feeder.event)
+        self._feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
+        recorder.listeners.append(self._feeder.event)
+
+    def begin_again(self, system: System, recorder: RunRecorder) -> None:
+        """Check another run of a system that was brought back to the start."""
+        assert self._feeder is not None, "it has begun before"
+        self._checker = Checker(system.scenario.arch)
+        self._feeder.begin_again(self._checker)
+        recorder.listeners.append(self._feeder.event)
 
     def candidates(self) -> list[Candidate]:
         """Give what may be wrong, by the position where it was seen first."""

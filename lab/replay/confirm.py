@@ -47,7 +47,15 @@ class Tried:
 class Confirmer:
     """Runs twins of one run."""
 
-    __slots__ = ("_baseline", "_images", "_name", "_places", "_scenario", "budget")
+    __slots__ = (
+        "_baseline",
+        "_images",
+        "_name",
+        "_places",
+        "_scenario",
+        "_variation",
+        "budget",
+    )
 
     def __init__(
         self,
@@ -56,8 +64,10 @@ class Confirmer:
         places: tuple[tuple[str, int], ...],
         name: Callable[[int], str],
         budget: int,
+        variation: Variation = (),
     ) -> None:
         self._scenario = scenario
+        self._variation = variation  # of the run itself
         self._images = images
         self._places = places  # task and address of words to compare at the end
         self._name = name
@@ -144,9 +154,12 @@ class Confirmer:
 
     def _run(self, variation: Variation, start: int, until: int) -> Ended:
         scenario = self._scenario
+        variation = (*self._variation, *variation)
         machine = VariedMachine(configure(scenario), variation)
         observer = Observer(scenario.arch.word, start)
-        system = boot(scenario, self._images, recorder=observer, machine=machine)
+        system = boot(
+            scenario, self._images, recorder=observer, machine=machine, variation=variation
+        )
         observer.log = system.kernel.log.number
         threads = system.kernel.threads
 

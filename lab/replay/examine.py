@@ -13,6 +13,7 @@ from guest.image import Image
 from guest.scenario import Scenario
 from kernel.kernel import run
 from kernel.state import Kernel
+from kernel.variation import Variation
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Attribution, Effect, Finding, Rule
 from lab.checker.judge import Evidence, Judged, judge
@@ -74,12 +75,16 @@ def examine(
     budget: int,
     places: tuple[tuple[str, int], ...] = (),
     confirm: Confirm = Confirm.SOME,
+    variation: Variation = (),
 ) -> tuple[Finding, ...]:
-    """Judge the candidates of a run that used up at most `budget` cycles."""
+    """Judge the candidates of a run that used up at most `budget` cycles.
+
+    `variation` is that of the run.
+    """
     symbols = RunSymbols(names, scenario.library)
-    seen = _look_again(candidates, scenario, images, names, budget)
+    seen = _look_again(candidates, scenario, images, names, budget, variation)
     symbols.cycles = seen.cycles
-    confirmer = Confirmer(scenario, images, places, symbols.name, budget)
+    confirmer = Confirmer(scenario, images, places, symbols.name, budget, variation)
     left = {Confirm.SOME: MOST, Confirm.ALL: len(candidates), Confirm.NONE: 0}[confirm]
     judged: list[Judged] = []
     for candidate in candidates:
@@ -202,6 +207,7 @@ def _look_again(
     images: dict[str, Image],
     names: Names,
     budget: int,
+    variation: Variation,
 ) -> _Seen:
     """Run again, and see where addresses come from and what becomes of what was read."""
     followed = [
@@ -215,7 +221,7 @@ def _look_again(
     if not marks:
         return _Seen({}, {}, {})
     machine = TrackingMachine(configure(scenario))
-    system = boot(scenario, images, machine=machine)
+    system = boot(scenario, images, machine=machine, variation=variation)
     trackers = [Tracker(each, scenario.arch.word == 8) for each in followed]
     uses = {
         id(each): _use_tracker(each, system.kernel)

@@ -13,7 +13,9 @@ from kernel.objects import Task
 from kernel.port import Probe
 from kernel.recorder import Recorder
 from kernel.state import Kernel
+from kernel.variation import Variation, encode
 from lab.names import Names
+from lab.replay.choices import steer
 from lab.replay.scene import Scene
 from lab.trace.format import Identity
 
@@ -57,12 +59,15 @@ def load_programs(scenario: Scenario) -> dict[str, Image]:
     return {task.name: image for task, image in zip(scenario.tasks, images, strict=True)}
 
 
-def identify(scenario: Scenario, images: dict[str, Image]) -> Identity:
+def identify(
+    scenario: Scenario, images: dict[str, Image], variation: Variation = ()
+) -> Identity:
     """Say what makes a run of this scenario with these programs what it is."""
     return Identity(
         arch=scenario.arch.name,
         model=f"{MODEL} {CPU_KHZ} kHz",
         images=tuple(images[task.name].digest for task in scenario.tasks),
+        variation=tuple(map(encode, variation)),
     )
 
 
@@ -73,8 +78,11 @@ def boot(
     recorder: Recorder | None = None,
     probe: Probe | None = None,
     machine: Machine | None = None,
+    variation: Variation = (),
 ) -> System:
     """Make a system of a scenario; nothing has run yet.
+
+    What a variation steers happens by a probe of its own; what it changes is for the machine.
 
     Raises GuestError if the programs do not fit the scenario or the machine.
     """
@@ -90,6 +98,7 @@ def boot(
     except GuestError:
         machine.close()
         raise
+    steer(kernel, variation)
     return System(scenario, machine, kernel, scene.names, images, scene.tasks)
 
 

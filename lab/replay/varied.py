@@ -5,7 +5,7 @@ from collections.abc import Callable
 from emu.context import Context
 from emu.machine import Machine, MachineConfig
 from emu.traps import STEPPED
-from kernel.variation import Change, OverrideRead, Variation
+from kernel.variation import Change, OverrideRead, Variation, changes
 
 
 class VariedMachine(Machine):
@@ -18,7 +18,9 @@ class VariedMachine(Machine):
 
     def __init__(self, config: MachineConfig, variation: Variation) -> None:
         super().__init__(config)
-        self._changes: list[Change] = sorted(variation, key=lambda each: -each.position)
+        self._changes: list[Change] = sorted(
+            changes(variation), key=lambda each: -each.position
+        )
         self.utcb_of: Callable[[int], int | None] = lambda thread: None
 
     def run(self, context: Context, deadline: int) -> int:
