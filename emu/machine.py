@@ -468,6 +468,17 @@ class Machine:
             raise BadConfigError(f"a clock at {address:#x}, not aligned to {CLOCK_SIZE}")
         self._spaces.clock = address
 
+    def known_code(self, space: int) -> list[int]:
+        """List the addresses of instructions in blocks that ran, or may have, in order.
+
+        Those of code that was dropped since are not among them.
+        """
+        found: set[int] = set()
+        for block in self._spaces.get(space).blocks.cached():
+            if block is not None:
+                found.update(block.start + offset for offset in block.offsets)
+        return sorted(found)
+
     def store_clock(self, value: int) -> None:
         """Store 64 bits that change often, maybe in a page that also has code.
 

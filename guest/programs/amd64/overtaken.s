@@ -27,6 +27,8 @@ _start:
 dispatch:
     cmp qword ptr [rbx + UTCB_MR0], OP_ADD
     je 1f
+    cmp qword ptr [rbx + UTCB_MR0], OP_OPEN
+    jne 3f
     inc qword ptr [rip + sessions]
     mov qword ptr [rip + newest], r12
     jmp 3f

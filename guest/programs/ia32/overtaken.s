@@ -27,6 +27,8 @@ _start:
 dispatch:
     cmp dword ptr [ebx + UTCB_MR0], OP_ADD
     je 1f
+    cmp dword ptr [ebx + UTCB_MR0], OP_OPEN
+    jne 3f
     inc dword ptr [sessions]
     mov dword ptr [newest], ebp
     jmp 3f
