@@ -59,6 +59,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
             now = machine.now
             thread = scheduler.pick(now)
             if thread is None:
+                entered = False  # whoever wakes up makes another exit
                 if now >= until or not (timeouts or arrivals):
                     return _outcome(kernel, Outcome.BUDGET if now >= until else Outcome.IDLE)
                 deadline = timeouts[0][0] if timeouts else until
@@ -68,6 +69,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
                 kernel.idle += machine.now - now
                 if machine.now < until:
                     _meet_deadlines(kernel, machine.now)
+                    entered = probe is not None
                 continue
         if thread.expired:
             expire(kernel, thread)
@@ -92,9 +94,12 @@ def run(kernel: Kernel, until: int) -> Outcome:
             kernel.cost = 0
         if kernel.clock_due and kernel.kip_frame >= 0:
             _tell_time(kernel)
-        if grain and machine.now + grain < deadline:
-            trap = execute(thread.context, machine.now + grain)
+        if grain and not kernel.look:
+            kernel.look = machine.now + grain
+        if grain and kernel.look < deadline:
+            trap = execute(thread.context, kernel.look)
             if trap == DEADLINE and machine.now < deadline:
+                kernel.look = 0
                 if _choose_slice(kernel, thread):
                     kernel.clock_due = True
                     scheduler.rotate(machine.now)
@@ -113,6 +118,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
             if now >= until:
                 return _outcome(kernel, Outcome.BUDGET)
             kernel.clock_due = True
+            kernel.look = 0
             _meet_deadlines(kernel, now)
             if now >= scheduler.slice_end:
                 scheduler.rotate(now)
@@ -120,6 +126,7 @@ def run(kernel: Kernel, until: int) -> Outcome:
         if kernel.doomed:
             reap(kernel)
         kernel.clock_due = True
+        kernel.look = 0
         entered = probe is not None
 
 
@@ -205,6 +212,7 @@ def _hasten(kernel: Kernel, now: int) -> None:
             kernel.late[number] = (exits - 1, last)
         else:
             _move(kernel, entries, (last, number), now)
+            kernel.late[number] = (0, now)
     if kernel.late:
         _meet_deadlines(kernel, now)
 

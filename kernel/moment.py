@@ -56,5 +56,3 @@ def _copy(value: Any) -> Any:
     if type(value) is dict:
         return {k: dict(v) if type(v) is dict else v for k, v in value.items()}
     return value
-
-

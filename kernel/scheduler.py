@@ -85,9 +85,7 @@ class Scheduler:
     def ready(self) -> list[Thread]:
         """List the threads that are ready and do not run, in the order of their turns."""
         return [
-            thread
-            for level in range(self.highest, NOBODY, -1)
-            for thread in self.levels[level]
+            thread for level in range(self.highest, NOBODY, -1) for thread in self.levels[level]
         ]
 
     def force(self, thread: Thread, now: int) -> None:

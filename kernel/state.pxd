@@ -13,7 +13,7 @@ cdef class Kernel:
     cdef public int number, running, space, faults
     cdef public object logged, frame, clock_told, input, names
     cdef public bint clock_due, overrules
-    cdef public long long grain, window
+    cdef public long long grain, look, window
     cdef public dict late
     cdef public long long idle, kip_frame
     cdef public list arrivals

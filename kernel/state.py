@@ -77,6 +77,7 @@ class Kernel:
         "late",
         "log",
         "logged",
+        "look",
         "machine",
         "mask",
         "names",
@@ -132,10 +133,11 @@ class Kernel:
         self.timeouts: list[tuple[int, int]] = []  # (cycle, thread number), sorted
         self.arrivals: list[tuple[int, int]] = []  # (cycle, IRQ number), sorted
         # What a probe is asked: see `kernel.kernel`.  Cycles between two places in a program's
-        # code where its time slice may end, 0: nowhere; cycles that interrupts and timeouts
-        # may be late by; what is late, by number: exits of the kernel to go, and the last
-        # cycle; and whether a probe may overrule priorities.
+        # code where its time slice may end, 0: nowhere, and the cycle of the next; cycles that
+        # interrupts and timeouts may be late by; what is late, by number: exits of the kernel
+        # to go, and the last cycle; and whether a probe may overrule priorities.
         self.grain = 0
+        self.look = 0
         self.window = 0
         self.late: dict[int, tuple[int, int]] = {}
         self.overrules = False

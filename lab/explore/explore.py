@@ -26,6 +26,7 @@ from lab.explore.store import Store
 from lab.explore.worker import run_unit
 
 _UNIT = 64  # runs of a unit, if there are enough for all workers
+_RUNS = 10_000  # at most, if nobody says otherwise
 _PROBES = 8  # runs that tell how many choices there are
 _GROWTHS = 50  # times that newly found shared memory makes the exploration begin anew
 
@@ -52,7 +53,6 @@ class Report:
     reused: int = 0  # records that the store had
     asked: int = 0  # the most choices of a run
     steps: int = 0  # what PCT takes for that
-    threads: int = 0
     behaviours: set[str] = field(default_factory=set)
     found: dict[Failure, Found] = field(default_factory=dict)
     failing: int = 0  # runs
@@ -64,9 +64,7 @@ class Report:
     def is_complete(self) -> bool:
         """Whether there is no run within the bound that was not done."""
         return (
-            self.settings.mode is Mode.SYSTEMATIC
-            and not self.pending
-            and not self.interrupted
+            self.settings.mode is Mode.SYSTEMATIC and not self.pending and not self.interrupted
         )
 
     @property
@@ -86,8 +84,10 @@ class Exploration:
         store: Store | None = None,
         progress: Progress | None = None,
         stops: bool = False,
+        runs: int | None = None,
     ) -> None:
         self.job = job
+        self._limit = runs
         self.report = Report(job.settings)
         self._pool = pool
         self._store = store
@@ -119,7 +119,7 @@ class Exploration:
 
     def _explore(self, places: frozenset[tuple[int, int]]) -> frozenset[tuple[int, int]]:
         """Run everything within the bound; give more places than these if some were found."""
-        limit = self.job.settings.runs
+        limit = _RUNS if self._limit is None else self._limit
         known: set[Choices] = {()}
         pending: dict[int, set[Choices]] = {0: {()}}  # by number of choices
         while pending and self.report.runs < limit:
@@ -165,10 +165,14 @@ class Exploration:
                 places = frozenset(found)
         self.report.places = places
         self.report.steps = steps
-        numbers = range(settings.runs)
+        runs = self._limit
+        if runs is None:
+            bound = pct_bound(len(self.job.scenario.threads), steps, settings.depth)
+            runs = 3 * bound if settings.mode is Mode.PCT else _RUNS
+        numbers = range(runs)
         for record in self._records_of(numbers, self.report.places, steps):
             self._take(record)
-            self.report.pending = settings.runs - self.report.runs
+            self.report.pending = runs - self.report.runs
             if self._stops and self.report.failing:
                 return
 
@@ -248,6 +252,11 @@ class Exploration:
             )
         if self._progress is not None:
             self._progress(report.runs, report.runs + report.pending)
+
+
+def pct_bound(threads: int, steps: int, depth: int) -> int:
+    """Give the inverse of the least chance that PCT has in a run: n * k ** (d - 1)."""
+    return int(threads * max(steps, 1) ** (depth - 1))
 
 
 def _order(choices: Choices) -> tuple[tuple[object, ...], ...]:

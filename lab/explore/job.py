@@ -8,6 +8,8 @@ from guest.image import Image
 from guest.scenario import Scenario
 from kernel.variation import Choose, Points
 
+USUAL = Points()
+
 Choices = tuple[Choose, ...]  # those that are not the usual ones, in their order
 
 
@@ -33,9 +35,8 @@ class Settings:
 
     mode: Mode = Mode.SYSTEMATIC
     preempt: Preempt = Preempt.SYSCALLS
-    points: Points = Points()
+    points: Points = USUAL
     bound: int = 2  # choices in a run that are not the usual ones; systematic only
-    runs: int = 10_000  # at most
     seed: int = 0
     depth: int = 3  # of PCT
     prunes: bool = True

@@ -46,9 +46,7 @@ class Judge:
                 found += (Failure("fault", _fault(fault, names)) for fault in ran.faults)
             else:
                 found.append(Failure("outcome", f"{outcome}, expected {wanted}"))
-        for (task, symbol), value in zip(
-            self._stage.expectations(), ran.memory, strict=True
-        ):
+        for (task, symbol), value in zip(self._stage.expectations(), ran.memory, strict=True):
             expected = (expect.memory or {})[task, symbol]
             if value != expected:
                 shown = "not mapped" if value is None else f"{value:#x}"

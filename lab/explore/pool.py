@@ -18,7 +18,9 @@ RETRIES = 3
 
 W = TypeVar("W")
 R = TypeVar("R")
-Arrived = Callable[[int, R], None]  # the number of a unit, and its result, as soon as it is there
+Arrived = Callable[
+    [int, R], None
+]  # the number of a unit, and its result, as soon as it is there
 
 
 class Pool(Protocol):

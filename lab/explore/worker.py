@@ -25,14 +25,10 @@ class Worker:
             check=settings.check,
             logs=settings.console,
         )
-        self.judge = Judge(
-            self.stage, job.scenario, job.images, console=settings.console
-        )
+        self.judge = Judge(self.stage, job.scenario, job.images, console=settings.console)
         shares = has_shared_memory(self.stage.kernel)
         # Where memory is shared and not tracked, nobody knows which steps are independent.
-        self.prunes = settings.prunes and (
-            not shares or settings.preempt is Preempt.SHARED
-        )
+        self.prunes = settings.prunes and (not shares or settings.preempt is Preempt.SHARED)
         self._tracker: Stage | None = None
         if settings.preempt is Preempt.SHARED:
             self._tracker = Stage(
@@ -50,11 +46,14 @@ class Worker:
         if self._tracker is not None:
             self._tracker.close()
 
+    def use_places(self, places: frozenset[tuple[int, int]]) -> None:
+        """Let slices end in code before these blocks only, if that is how they end."""
+        if self._tracker is not None:
+            self.stage.places = self._tracker.places = places
+
     def run(self, unit: Unit) -> UnitResult:
         """Run a unit."""
-        for stage in (self.stage, self._tracker):
-            if stage is not None and self.job.settings.preempt is Preempt.SHARED:
-                stage.places = unit.places
+        self.use_places(unit.places)
         records = [self._run(Fixed(choices)) for choices in unit.choices]
         records += [self._run(self._draw(number, unit.steps)) for number in unit.numbers]
         return UnitResult(tuple(records), self.stage.covered())

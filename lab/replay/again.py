@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kernel.errors import UsageError
 from kernel.kernel import end, run
+from kernel.variation import Variation, decode
 from lab.recorder import RunRecorder
 from lab.replay.system import System, boot, identify
 from lab.trace.opening import damaged
@@ -23,11 +25,12 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
     images = trace.head.images
     if list(images) != [task.name for task in scenario.tasks]:
         raise damaged(trace.path, "its programs are not those of its scenario")
-    ours = identify(scenario, images)
+    variation = _variation(trace)
+    ours = identify(scenario, images, variation)
     comparison = _Comparison(trace, is_same_run=ours == trace.head.identity())
     recorder = RunRecorder(ours)
     recorder.sink = comparison
-    system = boot(scenario, images, recorder=recorder)
+    system = boot(scenario, images, recorder=recorder, variation=variation)
     try:
         _run(system, recorder, comparison, progress)
     finally:
@@ -39,6 +42,13 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
         ours.model if ours.model != trace.head.model else None,
         comparison.digest,
     )
+
+
+def _variation(trace: Trace) -> Variation:
+    try:
+        return tuple(decode(text) for text in trace.head.variation)
+    except UsageError as error:
+        raise damaged(trace.path, str(error)) from None
 
 
 def _run(

@@ -28,7 +28,7 @@ from lab.checker.candidate import Candidate
 from lab.names import Names
 from lab.recorder import RunRecorder
 from lab.replay.attribute import Watch, WatchedMachine
-from lab.replay.choices import steer
+from lab.replay.choices import Key, steer
 from lab.replay.observe import Observer
 from lab.replay.shared import Memory, Touched
 from lab.replay.system import System, boot, configure, identify
@@ -115,6 +115,16 @@ class StageMachine(WatchedMachine):
         return trap
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Takes choices that are known."""
+
+    options: dict[Key, int]
+
+    def decide(self, asked: Asked, kernel: Kernel) -> int:
+        return self.options.get((asked.subject, asked.point, asked.ordinal), 0)
+
+
 class _Probe:
     """Asks a policy, and takes note of everything."""
 
@@ -193,6 +203,7 @@ class Stage:
         self.boots = 0
         self.identity = identify(scenario, images)
         self._check = check and not tracks
+        self._is_fresh = True  # booted, and nothing has run
         self._logs = logs
         self._tracks = tracks
         self._words = _expected_words(scenario, images)
@@ -221,14 +232,27 @@ class Stage:
         """Give the machine back."""
         self._system.close()
 
+    def hash_of(self, variation: Variation) -> str:
+        """Run a variation, and give its trace hash."""
+        options = {
+            (each.subject, each.point, each.ordinal): each.option
+            for each in variation
+            if isinstance(each, Choose)
+        }
+        recorder = RunRecorder(identify(self.scenario, self.images, variation))
+        self._run(_Given(options), recorder)
+        return recorder.trace_hash()
+
     def run(self, policy: Policy) -> Ran:
         """Run from the start to the end."""
+        return self._run(policy, RunRecorder(self.identity))
+
+    def _run(self, policy: Policy, recorder: RunRecorder) -> Ran:
         if self.runs:
             self._begin_again()
         self.runs += 1
         system, machine = self._system, self._machine
         kernel = system.kernel
-        recorder = RunRecorder(self.identity)
         recorder.names = system.names
         if self._watch is not None:
             if self._is_fresh:
@@ -313,9 +337,12 @@ class Stage:
             return
         moment.rewind(self._kernel_moment)
         names = self._system.names
-        for held, kept in zip((names.given, names.tasks, names.images), self._names, strict=True):
-            held.clear()
-            held.update(kept)  # type: ignore[arg-type]
+        given, tasks, images = self._names
+        for made in (names.given, names.tasks, names.images):
+            made.clear()
+        names.given.update(given)
+        names.tasks.update(tasks)
+        names.images.update(images)
         if self._machine.memory is not None:
             self._machine.memory.begin()
 
