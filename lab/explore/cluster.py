@@ -1,7 +1,8 @@
 """A Dask cluster as a pool: its own scheduler and workers, wherever they are.
 
 Rule 1: a result counts when it has reached this process, which tells the store at once.
-Rule 2: a unit whose workers die is given to others, at most RETRIES times, and then named.
+Rule 2: a unit whose workers die is given to others, as often as the scheduler's setting
+`distributed.scheduler.allowed-failures` says, which is 3 times, and then named.
 
 Workers must have l4lab installed, and should run one thread each (`--nthreads 1`): a stage is
 one process's, and an emulator's calls do not overlap in one.
@@ -10,11 +11,10 @@ one process's, and an emulator's calls do not overlap in one.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import dask
 import distributed
 
 from guest.errors import GuestError
-from lab.explore.pool import RETRIES, Arrived
+from lab.explore.pool import Arrived
 
 _distributed: Any = distributed  # it has no annotations
 
@@ -41,16 +41,15 @@ class Cluster:
         self, function: Callable[[W], R], units: Sequence[W], arrived: Arrived[R]
     ) -> Iterator[R]:
         """Run a function over units; results come in their order."""
-        shared = self._client.scatter(function, broadcast=True, hash=False)
+        # A task, and no scattered data: that is gone with the workers that hold it.
+        shared = self._client.submit(_give, function, pure=False)
         done: dict[int, R] = {}
         following = submitted = 0
         numbers: dict[Any, int] = {}
-        completed: Any = _distributed.as_completed()
+        completed: Any = _distributed.as_completed(loop=self._client.loop)
         while following < len(units):
             while submitted < len(units) and len(numbers) < _AHEAD * self.workers:
-                future = self._client.submit(
-                    _call, shared, units[submitted], pure=False, retries=RETRIES
-                )
+                future = self._client.submit(_call, shared, units[submitted], pure=False)
                 numbers[future] = submitted
                 completed.add(future)
                 submitted += 1
@@ -76,12 +75,14 @@ class Cluster:
 
 def connect(address: str) -> Cluster:
     """Connect to the scheduler of a cluster."""
-    # How often a unit is given to another worker when its own dies.
-    dask.config.set({"distributed.scheduler.allowed-failures": RETRIES})
     try:
         return Cluster(_distributed.Client(address, timeout=_TIMEOUT, set_as_default=False))
     except (OSError, ValueError, TimeoutError) as error:
         raise GuestError(f"no Dask cluster answers: {error}"[:300], file=address) from None
+
+
+def _give(function: Callable[[W], R]) -> Callable[[W], R]:
+    return function
 
 
 def _call(function: Callable[[W], R], unit: W) -> R:
