@@ -73,14 +73,23 @@ class InjectIpc:
     thread: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReplyWords:
+    """Every reply of a thread has so many words, whatever its tag says."""
+
+    thread: int
+    words: int
+
+
 Change: TypeAlias = OverrideRead | StoreBytes
-Steering: TypeAlias = Points | Choose | DelayIrq | InjectIpc
+Steering: TypeAlias = Points | Choose | DelayIrq | InjectIpc | ReplyWords
 Variation: TypeAlias = tuple[Change | Steering, ...]
 
 _NAMES: dict[str, type[Change] | type[Steering]] = {
     "override-read": OverrideRead,
     "store-bytes": StoreBytes,
     "inject-ipc": InjectIpc,
+    "reply-words": ReplyWords,
     "points": Points,
     "choose": Choose,
     "delay-irq": DelayIrq,

@@ -515,6 +515,103 @@ def explore(scenario: str, **options: Any) -> None:
     sys.exit(DIFFERS if done.report.failing else HOLDS)
 
 
+@commands.command()
+@click.argument("matrix", type=click.Path())
+@click.option("--jobs", "-j", type=click.IntRange(1, 1024), default=1, help="Processes.")
+@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster at this address.")
+@click.option("--store", type=click.Path(), metavar="FILE", help="Keep rows as they come.")
+@click.option("--resume", is_flag=True, help="Go on with a store that is there.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), metavar="FILE", help="A .parquet or .sqlite file."
+)
+@_json
+@_quiet
+def sweep(
+    matrix: str,
+    jobs: int,
+    dask: str | None,
+    store: str | None,
+    resume: bool,
+    out: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run a scenario in all combinations of a MATRIX, with IPC hidden where it could be.
+
+    Exit code 1: in some row something was noticed, or is not as the scenario expects.
+    """
+    from contextlib import closing
+    from pathlib import Path
+
+    from lab.explore.matrix import load_matrix
+    from lab.explore.pool import make_pool
+    from lab.explore.sweep import flat
+    from lab.explore.sweep import sweep as run_sweep
+
+    write = None if out is None else _row_writer(out)
+    if resume and store is None:
+        raise click.UsageError("--resume: there is no --store")
+    loaded = load_matrix(Path(matrix))
+    with closing(make_pool(jobs) if dask is None else _connect(dask)) as pool:
+        rows = _with_progress(
+            lambda progress: run_sweep(
+                loaded,
+                pool,
+                store=None if store is None else Path(store),
+                resumes=resume,
+                progress=progress,
+            ),
+            show=not (as_json or quiet),
+            label="sweeping",
+        )
+    if write is not None:
+        write(rows)
+    if as_json:
+        _print_json({"schema": 1, "rows": flat(rows)})
+    else:
+        _print_sweep(rows, quiet=quiet)
+    holds = all(row.verdict == "ok" and row.memory and row.outcome == "idle" for row in rows)
+    sys.exit(HOLDS if holds else DIFFERS)
+
+
+def _row_writer(out: str) -> Callable[[Any], None]:
+    from pathlib import Path
+
+    from lab.explore.sweep import flat, write_sqlite
+
+    path = Path(out)
+    if path.suffix in (".sqlite", ".db"):
+        return lambda rows: write_sqlite(rows, path)
+    if path.suffix != ".parquet":
+        raise click.BadParameter("expected .parquet or .sqlite", param_hint="--out")
+    try:
+        from lab.explore.parquet import write_parquet
+    except ImportError:
+        raise click.UsageError("--out: Parquet needs the extra l4lab[sweep]") from None
+    return lambda rows: write_parquet(flat(rows), path)
+
+
+def _print_sweep(rows: Any, *, quiet: bool) -> None:
+    from lab.views.text import printable, render_table
+
+    shown = [row for row in rows if not quiet or row.verdict != "ok" or not row.memory]
+    lines = [
+        (
+            printable(row.case),
+            printable(row.injected) or "-",
+            row.outcome,
+            "ok" if row.memory else "wrong",
+            row.verdict,
+            printable(row.misuses[0]) if row.misuses else "",
+        )
+        for row in shown
+    ]
+    if lines:
+        head = ("case", "hidden call", "outcome", "memory", "verdict", "first misuse")
+        _print_lines([render_table(head, lines)])
+    click.echo(f"{len(rows):,} runs, {sum(row.verdict != 'ok' for row in rows):,} not ok")
+
+
 def _explore(scenario: str, options: dict[str, Any]) -> Any:
     from contextlib import closing
     from pathlib import Path

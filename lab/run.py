@@ -20,7 +20,7 @@ from lab.recorder import RunRecorder
 from lab.replay.attribute import Watch
 from lab.replay.choices import Chosen
 from lab.replay.examine import Confirm, examine
-from lab.replay.system import CPU_KHZ, System, boot, identify, load_programs
+from lab.replay.system import CPU_KHZ, Subjects, System, boot, identify, load_programs
 from lab.result import Run, judge
 from lab.trace.head import Ending, describe_run
 from lab.trace.writer import TraceWriter
@@ -63,7 +63,7 @@ def run_scenario(
     if schedule is not None:
         if not loose:
             schedule.check(scenario, images)
-        variation = schedule.variation(_names(scenario, images), loose=loose)
+        variation = schedule.variation(_subjects(scenario, images), loose=loose)
     recorder = RunRecorder(identify(scenario, images, variation))
     watch = Watch(scenario) if check else None
     budget = scenario.cycles if cycles is None else cycles
@@ -101,11 +101,13 @@ def run_scenario(
     return done
 
 
-def _names(scenario: Scenario, images: dict[str, Image]) -> Names:
+def _subjects(scenario: Scenario, images: dict[str, Image]) -> Subjects:
     # What the objects of a run are called is known once it is booted.
     system = boot(scenario, images)
-    system.close()
-    return system.names
+    try:
+        return system.subjects()
+    finally:
+        system.close()
 
 
 def _check_taken(system: System, schedule: Schedule) -> None:

@@ -21,6 +21,7 @@ from kernel.kernel import IRQ, OVERRULE, PREEMPT, SLICE, START, TIMEOUT
 from kernel.variation import Choose, Points, Variation
 from lab.atomic import write_text
 from lab.names import Names
+from lab.replay.system import Subjects
 
 SCHEMA = 1
 INFEASIBLE = "infeasible on one CPU"
@@ -70,12 +71,12 @@ class Schedule:
                 what = f"the program of {name} is another one: --loose takes what fits"
                 raise self._error(f"images.{name}", what)
 
-    def variation(self, names: Names, *, loose: bool) -> Variation:
-        """Give the variation of a run whose objects have these names."""
-        numbers = {name: number for number, name in names.objects.items()}
+    def variation(self, subjects: Subjects, *, loose: bool) -> Variation:
+        """Give the variation of a run in which choices are made by these."""
         found: list[Choose] = []
         for index, each in enumerate(self.choices):
-            number = numbers.get(each.thread)
+            known = subjects.irqs if each.point == IRQ else subjects.threads
+            number = known.get(each.thread)
             if number is None and (match := _NUMBERED.fullmatch(each.thread)):
                 number = int(match[1])
             if number is None:

@@ -130,8 +130,11 @@ class Feeder:
                 )
             )
 
-    def call(self, context: Context) -> None:
-        """Take note that a system call is about to be served."""
+    def call(self, context: Context, *, is_hidden: bool = False) -> None:
+        """Take note that a system call is about to be served.
+
+        A hidden one is made by a function that is called from where the context is.
+        """
         path, low = self._watch.path(context)
         number = context.number
         calls, chains = self._path(number, path)
@@ -148,6 +151,8 @@ class Feeder:
                 self._places[key] = known
             where = known
         low = min(low, where.depth)
+        if is_hidden:
+            where = Where(pc, (*where.calls, pc), (*where.chains, where.leaf))
         self.checker.call(
             Call(
                 self._machine.instructions,

@@ -9,7 +9,7 @@ from guest.image import Image
 from guest.load import load_images
 from guest.scenario import Scenario
 from kernel.errors import UsageError
-from kernel.objects import Task
+from kernel.objects import Irq, Task, Thread
 from kernel.port import Probe
 from kernel.recorder import Recorder
 from kernel.state import Kernel
@@ -21,6 +21,14 @@ from lab.trace.format import Identity
 
 CPU_KHZ = 1_000_000
 MODEL = "flat-1"  # one cycle an instruction; the name changes with every cost
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Who makes choices, by name: a thread, a gate and an IRQ may be called the same."""
+
+    threads: dict[str, int]
+    irqs: dict[str, int]
 
 
 @dataclass(eq=False, slots=True)
@@ -37,6 +45,18 @@ class System:
     def close(self) -> None:
         """Give the machine's memory back."""
         self.machine.close()
+
+    def subjects(self) -> Subjects:
+        """Find threads and IRQs by the names that the scenario gives them."""
+        threads: dict[str, int] = {}
+        irqs: dict[str, int] = {}
+        for number, name in self.names.objects.items():
+            thing = self.kernel.objects.get(number)
+            if isinstance(thing, Thread):
+                threads[name] = number
+            elif isinstance(thing, Irq):
+                irqs[name] = number
+        return Subjects(threads, irqs)
 
     def load_word(self, task: str, address: int) -> int | None:
         """Read a machine word of a task's memory; None if it is not mapped, or no more."""

@@ -10,6 +10,7 @@ from kernel.variation import (
     InjectIpc,
     OverrideRead,
     Points,
+    ReplyWords,
     Steering,
     StoreBytes,
     decode,
@@ -26,6 +27,7 @@ from kernel.variation import (
         (Choose(7, "preempt", 3, 1), "choose 7 preempt 3 1"),
         (DelayIrq(5, 0, 250), "delay-irq 5 0 250"),
         (InjectIpc(830, 7), "inject-ipc 830 7"),
+        (ReplyWords(7, 2), "reply-words 7 2"),
     ],
 )
 def test_a_change_is_written_and_read(change: Change | Steering, text: str) -> None:

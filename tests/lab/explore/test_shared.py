@@ -120,10 +120,8 @@ def test_a_slice_that_ends_before_a_shared_access_shows_it(
 def test_pruning_by_shared_memory_leaves_out_nothing_that_is_different(
     scenario: Scenario,
 ) -> None:
-    options = {"preempt": Preempt.SHARED, "points": SHARED, "bound": 2}
-
-    every = report(scenario, prunes=False, **options)
-    pruned = report(scenario, **options)
+    every = report(scenario, prunes=False, preempt=Preempt.SHARED, points=SHARED)
+    pruned = report(scenario, preempt=Preempt.SHARED, points=SHARED)
 
     assert pruned.behaviours == every.behaviours
     assert set(pruned.found) == set(every.found)
