@@ -12,7 +12,7 @@ from emu.context import Held
 from emu.errors import BadCheckpointError
 from emu.memory import PAGE
 
-_MAGIC = b"l4lab machine 2\n"
+_MAGIC = b"l4lab machine 3\n"
 _DIGEST = 16
 _CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBI")
 
@@ -35,6 +35,16 @@ class FrozenContext:
 
 
 @dataclass(frozen=True, slots=True)
+class FrozenTable:
+    """The local descriptor table of a space."""
+
+    space: int
+    slot: int
+    size: int  # entries that the CPU sees
+    descriptors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """All of a machine but its page tables."""
 
@@ -44,6 +54,7 @@ class Checkpoint:
     instructions: int
     spaces: tuple[int, ...]
     data_frames: tuple[int, ...]
+    local_tables: tuple[FrozenTable, ...]
     contexts: tuple[FrozenContext, ...]
     pages: tuple[tuple[int, bytes], ...]
 
@@ -56,8 +67,12 @@ def encode(checkpoint: Checkpoint) -> bytes:
         _encode_long(checkpoint.instructions),
         _encode_words(checkpoint.spaces),
         _encode_words(checkpoint.data_frames),
-        struct.pack("<Q", len(checkpoint.contexts)),
+        struct.pack("<Q", len(checkpoint.local_tables)),
     ]
+    for table in checkpoint.local_tables:
+        parts.append(struct.pack("<3Q", table.space, table.slot, table.size))
+        parts.append(_encode_words(table.descriptors))
+    parts.append(struct.pack("<Q", len(checkpoint.contexts)))
     for context in checkpoint.contexts:
         held = context.held
         parts.append(
@@ -135,10 +150,16 @@ def _decode(reader: _Reader) -> Checkpoint:
     arch = reader.take(8).rstrip(b"\0").decode()
     ram, ticks, instructions = reader.word(), reader.long(), reader.long()
     spaces, data_frames = reader.words(), reader.words()
+    tables = tuple(
+        FrozenTable(reader.word(), reader.word(), reader.word(), reader.words())
+        for _ in range(reader.word())
+    )
     contexts = tuple(_decode_context(reader) for _ in range(reader.word()))
     pages = tuple((reader.word(), reader.take(PAGE)) for _ in range(reader.word()))
     reader.finish()
-    return Checkpoint(arch, ram, ticks, instructions, spaces, data_frames, contexts, pages)
+    return Checkpoint(
+        arch, ram, ticks, instructions, spaces, data_frames, tables, contexts, pages
+    )
 
 
 def _decode_context(reader: _Reader) -> FrozenContext:

@@ -34,6 +34,8 @@ class Moment:
     contexts: dict[int, ContextMoment]
     # By number of the space and address: frame, rights and accessed flags.
     mapped: dict[int, dict[int, tuple[int, int, int]]]
+    # By number of the space: slot, entries and size of its local descriptor table.
+    tables: dict[int, tuple[int, tuple[int, ...], int]]
     pages: dict[int, bytes]
     mappings: int
     paths: Any  # of calls, if they were watched

@@ -15,7 +15,7 @@ cdef class Kernel:
     cdef public bint clock_due, overrules
     cdef public long long grain, look, window
     cdef public dict late
-    cdef public long long idle, kip_frame
+    cdef public long long idle, kip_frame, trace_frame
     cdef public list arrivals
     cdef public dict objects, threads, holders, references, charges, doomed
     cdef public list timeouts, shared_free

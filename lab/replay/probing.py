@@ -84,7 +84,7 @@ class ProbingMachine(WatchedMachine):
                 pending.pop()
                 self._inject(context)
                 if self.feeder is not None:
-                    self.feeder.call(context, is_hidden=True)
+                    self.feeder.hidden_call(context)
                 return SYSTEM_CALL
             if trap == SYSTEM_CALL:
                 self._shorten(context)
