@@ -102,6 +102,18 @@ class Calls:
             self.number = -1
         self._paths[number] = path, 0
 
+    def save(self) -> dict[int, tuple[int, int]]:
+        """Take down `path` and `low` of all contexts, for `restore`."""
+        paths = dict(self._paths)
+        if self.number >= 0:
+            paths[self.number] = self.path, self.low
+        return paths
+
+    def restore(self, paths: dict[int, tuple[int, int]]) -> None:
+        """Put back what `save` gave; of paths that were dropped since, nothing is known."""
+        self.number = -1
+        self._paths = dict(paths)
+
     def forget(self, number: int) -> None:
         """Forget a context."""
         if number == self.number:

@@ -271,6 +271,12 @@ class Engine(Protocol):
     def store_segment_base(self, cpu: Cpu, segment: str, base: int) -> None:
         """Set a segment's base, and its selector to 0."""
 
+    def save(self, cpu: Cpu) -> bytes:
+        """Copy the state, for `restore` in this process."""
+
+    def restore(self, cpu: Cpu, data: bytes) -> None:
+        """Put back what `save` gave."""
+
     def freeze(self, cpu: Cpu) -> bytes:
         """Encode the state, without anything that belongs to this process."""
 

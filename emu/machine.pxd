@@ -22,6 +22,7 @@ cdef class Machine:
     cdef object _predictor, _watch, _screen
     cdef bint _amd64
     cdef long long _mappings
+    cdef set _mapped
     cdef unsigned long long _mask
     cdef object _call_page
     cdef Clock _clock

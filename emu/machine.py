@@ -38,6 +38,7 @@ from emu.errors import (
     UsageError,
 )
 from emu.memory import PAGE, SHARED_BASE, SHARED_SIZE, Memory
+from emu.moment import ContextMoment, Moment
 from emu.paging import EXECUTE_RIGHT, IA32_TOP, SYSTEM_OFFSET, PageTables
 from emu.predict import Predictor
 from emu.recorder import Access
@@ -79,6 +80,7 @@ class Machine:
         "_contexts",
         "_engine",
         "_hosted",
+        "_mapped",
         "_mappings",
         "_mask",
         "_memory",
@@ -121,6 +123,7 @@ class Machine:
         self._contexts: dict[int, Context] = {}
         self._mappings = 0  # how often they have changed
         self._hosted: dict[int, Callable[[int], HostedCall]] = {}
+        self._mapped: set[int] = set()  # frames that they showed since the last moment
         self._watch: Watch | None = None
         self._screen: Screen | None = None
         self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
@@ -472,6 +475,7 @@ class Machine:
         # No CPU remembers that there was no page: nothing to drop if that is so.
         fresh = address not in target.pages
         self._mappings += 1
+        self._mapped.add(frame)
         try:
             changed = self._spaces.map(target, address, frame, rights)
         except OutOfTablesError:
@@ -542,6 +546,17 @@ class Machine:
         if address % CLOCK_SIZE:
             raise BadConfigError(f"a clock at {address:#x}, not aligned to {CLOCK_SIZE}")
         self._spaces.clock = address
+
+    def known_code(self, space: int) -> list[int]:
+        """List the addresses of instructions in blocks that ran, or may have, in order.
+
+        Those of code that was dropped since are not among them.
+        """
+        found: set[int] = set()
+        for block in self._spaces.get(space).blocks.cached():
+            if block is not None:
+                found.update(block.start + offset for offset in block.offsets)
+        return sorted(found)
 
     def store_clock(self, value: int) -> None:
         """Store 64 bits that change often, maybe in a page that also has code.
@@ -676,6 +691,79 @@ class Machine:
             raise BadCheckpointError(f"inconsistent: {error}") from error
         return machine
 
+    def save(self) -> Moment:
+        """Take down where the machine is, for `rewind`; what was watched so far is dropped."""
+        memory, spaces = self._memory, self._spaces
+        mapped: dict[int, dict[int, tuple[int, int, int]]] = {}
+        frames: set[int] = set()
+        for number in spaces.numbers():
+            space = spaces.get(number)
+            mapped[number] = {
+                address: (page.frame, page.rights, spaces.accessed(space, address))
+                for address, page in space.pages.items()
+            }
+            frames.update(page.frame for page in space.pages.values())
+        pages = dict((*memory.ram.non_zero_pages(), *memory.shared.non_zero_pages()))
+        for frame in sorted(frames):
+            pages.setdefault(frame, bytes(PAGE))
+        self._mapped.clear()
+        watch = self._watch
+        return Moment(
+            ticks=self._clock.ticks,
+            instructions=self._clock.instructions,
+            contexts={n: self._moment_of(context) for n, context in self._contexts.items()},
+            mapped=mapped,
+            tables={number: self._local_table(number) for number in mapped},
+            pages=pages,
+            mappings=self._mappings,
+            paths=None if watch is None else watch.recorder.calls.save(),
+        )
+
+    def rewind(self, moment: Moment) -> bool:
+        """Go back to where this machine was; translations stay, and records are dropped.
+
+        False, and then the machine is of no more use, if a space or context is gone that
+        was there, or a local descriptor table is another one.
+        """
+        contexts = self._contexts
+        if any(contexts.get(n) is not each.context for n, each in moment.contexts.items()):
+            return False
+        spaces = self._spaces
+        if any(number not in spaces.numbers() for number in moment.mapped):
+            return False
+        if any(self._local_table(n) != table for n, table in moment.tables.items()):
+            return False
+        for number in [n for n in contexts if n not in moment.contexts]:
+            self.destroy_context(number)
+        for number in spaces.numbers():
+            if number not in moment.mapped:
+                self.destroy_space(number)
+        changed = self._mappings != moment.mappings
+        for number, pages in moment.mapped.items():
+            if changed:
+                self._map_again(number, pages)
+            space = spaces.get(number)
+            for address, (_, _, flags) in pages.items():
+                if spaces.accessed(space, address) != flags:
+                    spaces.set_accessed(space, address, flags)
+        for frame in (*moment.pages, *sorted(self._mapped.difference(moment.pages))):
+            content = moment.pages.get(frame)
+            if content is None:
+                content = bytes(PAGE)
+            if self._memory.read(frame, PAGE) != content:
+                self._memory.write(frame, content)
+                self._wrote(frame)
+        for each in moment.contexts.values():
+            self._put_back(each)
+        self._clock.ticks = moment.ticks
+        self._clock.instructions = moment.instructions
+        if self._watch is not None:
+            recorder = self._watch.recorder
+            recorder.drain()
+            recorder.forget_block()
+            recorder.calls.restore(moment.paths)
+        return True
+
     def close(self) -> None:
         """Give back all emulator instances; nothing can be run any more."""
         self._engine.close()
@@ -738,6 +826,46 @@ class Machine:
             branch=context.cpu.branch,
             cpu=self._engine.freeze(context.cpu),
         )
+
+    def _local_table(self, number: int) -> tuple[int, tuple[int, ...], int]:
+        space = self._spaces.get(number)
+        return space.local_slot, tuple(space.local), space.local_size
+
+    def _moment_of(self, context: Context) -> ContextMoment:
+        return ContextMoment(
+            context=context,
+            cpu=self._engine.save(context.cpu),
+            stamp=context.cpu.stamp,
+            ticks=context.ticks,
+            trap=context.trap,
+            held=context.held,
+            registers=(context.tag, context.selector, context.label, context.timeout),
+            fault=(context.address, context.error, context.vector),
+            descriptors=tuple(context.descriptors),
+        )
+
+    def _put_back(self, moment: ContextMoment) -> None:
+        context = moment.context
+        if tuple(context.descriptors) != moment.descriptors:
+            for number, descriptor in enumerate(moment.descriptors):
+                context.store_descriptor(number, descriptor)
+        self._engine.restore(context.cpu, moment.cpu)
+        context.cpu.stamp = moment.stamp
+        context.ticks = moment.ticks
+        context.trap = moment.trap
+        context.held = moment.held
+        context.tag, context.selector, context.label, context.timeout = moment.registers
+        context.address, context.error, context.vector = moment.fault
+
+    def _map_again(self, number: int, wanted: dict[int, tuple[int, int, int]]) -> None:
+        pages = self._spaces.get(number).pages
+        for address in [address for address in pages if address not in wanted]:
+            self.unmap(number, address)
+        for address, (frame, rights, _) in wanted.items():
+            page = pages.get(address)
+            if page is None or (page.frame, page.rights) != (frame, rights):
+                made = self.map(number, address, frame, rights)
+                assert made, "there was room for its tables before"
 
     def _fill(self, checkpoint: Checkpoint) -> None:
         self._clock.ticks = checkpoint.ticks

@@ -283,6 +283,20 @@ class UnicornEngine:
         ctypes.c_uint64.from_address(at).value = base
         ctypes.c_uint32.from_address(at - _SELECTOR_BEFORE_BASE).value = 0
 
+    def save(self, cpu: Cpu) -> bytes:
+        """Copy the state, for `restore` in this process."""
+        host = cpu.host
+        return host.state(self._layout.size) if isinstance(host, _Instance) else bytes(cpu.blob)
+
+    def restore(self, cpu: Cpu, data: bytes) -> None:
+        """Put back what `save` gave."""
+        host = cpu.host
+        if isinstance(host, _Instance):
+            ctypes.memmove(host.address, data, self._layout.size)
+        else:
+            cpu.blob[:] = data
+        cpu.ready = False
+
     def freeze(self, cpu: Cpu) -> bytes:
         """Encode the words that differ from a fresh state: pointers never do."""
         layout, host = self._layout, cpu.host

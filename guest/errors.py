@@ -1,5 +1,7 @@
 """The one error of the loaders: something in a user's file is not as it should be."""
 
+from functools import partial
+
 
 class GuestError(Exception):
     """A scenario, a source or an image breaks a rule of its format; the user can mend it.
@@ -17,6 +19,12 @@ class GuestError(Exception):
         self.file = file
         self.line = line
         self.key = key
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it come out of another process as it is."""
+        return partial(GuestError, file=self.file, line=self.line, key=self.key), (
+            self.message,
+        )
 
     def __str__(self) -> str:
         """Render ``file:line: key: message``, without the parts that are None."""

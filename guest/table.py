@@ -52,6 +52,10 @@ class Table:
             hint = did_you_mean(key, self._known)
             raise self.error(key, f"unknown key{hint}: expected one of {known}")
 
+    def untaken(self) -> list[str]:
+        """List the keys that nobody took."""
+        return list(self._values)[: MAX_ITEMS + 1]
+
     def items(self) -> list[tuple[str, object]]:
         """Take everything, for tables whose keys are free."""
         found = list(self._values.items())

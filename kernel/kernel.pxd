@@ -7,7 +7,7 @@ from kernel.objects cimport Thread
 from kernel.scheduler cimport Scheduler
 from kernel.state cimport Kernel
 
-cdef int EXCEPTION, PAGE_FAULT, SYSTEM_CALL
+cdef int DEADLINE, EXCEPTION, PAGE_FAULT, SYSTEM_CALL
 
 
 @cython.locals(
@@ -18,6 +18,8 @@ cdef int EXCEPTION, PAGE_FAULT, SYSTEM_CALL
     now=cython.longlong,
     deadline=cython.longlong,
     trap=cython.int,
+    grain=cython.longlong,
+    entered=cython.bint,
 )
 cpdef run(Kernel kernel, long long until)
 cdef _switch(Kernel kernel, Thread thread)

@@ -182,8 +182,12 @@ Machine: TypeAlias = MachineOf[Any]
 class Probe(Protocol):
     """The lab's two ways to vary a run; a run with a probe is another run."""
 
-    def choose(self, point: str, options: int) -> int:
-        """Pick one of `options` ways to go on at a choice point; 0 is what happens without."""
+    def choose(self, point: str, options: int, subject: int) -> int:
+        """Pick one of `options` ways to go on at a choice point; 0 is what happens without.
+
+        `point` is one of those in `kernel.kernel`, `subject` the number of the thread or IRQ
+        whose choice it is.
+        """
 
     def undefined_words(self, thread: int, words: memoryview) -> None:
         """Fill the message registers that a delivery to `thread` left undefined."""

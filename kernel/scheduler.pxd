@@ -15,6 +15,7 @@ cdef class Scheduler:
     cpdef donate(self, Thread thread)
     cpdef block(self)
     cpdef Thread pick(self, long long now)
+    cpdef bint is_contested(self) except -1
     cpdef rotate(self, long long now)
     cpdef forget(self, Thread thread)
     cpdef disown(self, Thread thread)

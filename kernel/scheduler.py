@@ -75,6 +75,25 @@ class Scheduler:
             self.highest -= 1
         return None
 
+    def is_contested(self) -> bool:
+        """Answer whether somebody else would run if the running time slice ended now."""
+        current = self.current
+        if current is None:
+            return False
+        return bool(self.levels[current.priority]) or self._above(current.priority)
+
+    def ready(self) -> list[Thread]:
+        """List the threads that are ready and do not run, in the order of their turns."""
+        return [
+            thread for level in range(self.highest, NOBODY, -1) for thread in self.levels[level]
+        ]
+
+    def force(self, thread: Thread, now: int) -> None:
+        """Let a ready thread run whatever its priority, which no real CPU would do."""
+        self._displace()
+        self.remove(thread)
+        self._run(thread, now)
+
     def rotate(self, now: int) -> None:
         """End the running time slice: the current thread goes to the back of its level."""
         owner = self.owner

@@ -12,7 +12,9 @@ cdef class Kernel:
     cdef public unsigned long long mask, kobject_label, thread_label
     cdef public int number, running, space, faults
     cdef public object logged, frame, clock_told, input, names
-    cdef public bint clock_due
+    cdef public bint clock_due, overrules
+    cdef public long long grain, look, window
+    cdef public dict late
     cdef public long long idle, kip_frame, trace_frame
     cdef public list arrivals
     cdef public dict objects, threads, holders, references, charges, doomed

@@ -68,18 +68,22 @@ class Kernel:
         "factory",
         "faults",
         "frame",
+        "grain",
         "holders",
         "idle",
         "input",
         "kip_frame",
         "kobject_label",
+        "late",
         "log",
         "logged",
+        "look",
         "machine",
         "mask",
         "names",
         "number",
         "objects",
+        "overrules",
         "probe",
         "recorder",
         "references",
@@ -93,6 +97,7 @@ class Kernel:
         "threads",
         "timeouts",
         "trace_frame",
+        "window",
     )
 
     def __init__(
@@ -128,6 +133,15 @@ class Kernel:
         ] = {}  # without capabilities, deleted at the kernel's exit
         self.timeouts: list[tuple[int, int]] = []  # (cycle, thread number), sorted
         self.arrivals: list[tuple[int, int]] = []  # (cycle, IRQ number), sorted
+        # What a probe is asked: see `kernel.kernel`.  Cycles between two places in a program's
+        # code where its time slice may end, 0: nowhere, and the cycle of the next; cycles that
+        # interrupts and timeouts may be late by; what is late, by number: exits of the kernel
+        # to go, and the last cycle; and whether a probe may overrule priorities.
+        self.grain = 0
+        self.look = 0
+        self.window = 0
+        self.late: dict[int, tuple[int, int]] = {}
+        self.overrules = False
         self.idle = 0  # cycles in which nothing could run
         self.names: dict[int, str] = {}  # what guests call objects; a character is a byte
         self.input = ""  # of the console, that nobody has read; a character is a byte

@@ -199,6 +199,15 @@ def _judging(command: Any) -> Any:
 @_trace_file
 @_trace_limit
 @_no_check
+@click.option(
+    "--schedule",
+    type=click.Path(),
+    metavar="FILE",
+    help="Take the choices that this file says, of `l4lab explore`.",
+)
+@click.option(
+    "--loose", is_flag=True, help="Take of the schedule what fits, and go on as usual."
+)
 @_judging
 def run(
     scenario: str,
@@ -211,11 +220,22 @@ def run(
     trace: str | None,
     trace_limit: int,
     no_check: bool,
+    schedule: str | None,
+    loose: bool,
     **judging: Any,
 ) -> None:
     """Run SCENARIO, a path or the name of one that ships, and check what it expects."""
     from lab.views import result
 
+    steering: dict[str, Any] = {}
+    if schedule is not None:
+        from pathlib import Path
+
+        from lab.explore.schedule import load_schedule
+
+        steering = {"schedule": load_schedule(Path(schedule)), "loose": loose}
+    elif loose:
+        raise click.UsageError("--loose: there is no --schedule")
     with _recording(trace, trace_limit) as writer:
         done = _judged(
             scenario,
@@ -226,6 +246,7 @@ def run(
             progress=not (as_json or quiet),
             check=not no_check,
             trace=writer,
+            **steering,
             **judging,
         )
     if as_json:
@@ -628,6 +649,259 @@ def cost(file: Any, cpu: str, arch: str, is_loop: bool, explain: bool) -> None:
         all_decodable = all_decodable and answer.is_decodable
         click.echo("\n".join((answer.text, *answer.details)))
     sys.exit(HOLDS if all_decodable else WRONG_INPUT)
+
+
+@commands.command()
+@click.argument("scenario")
+@_arch
+@_cycles
+@_json
+@_quiet
+@click.option("--random", type=click.IntRange(1), metavar="N", help="N runs at random.")
+@click.option(
+    "--pct", type=click.IntRange(1, 16), metavar="D", help="Random priorities; bugs of depth D."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="For --random and --pct.")
+@click.option("--runs", type=click.IntRange(1), help="At most so many runs.")
+@click.option(
+    "--bound",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Choices in a run that are not the usual ones.",
+)
+@click.option(
+    "--preempt",
+    default="syscalls",
+    show_default=True,
+    metavar="syscalls|shared|N",
+    help="Where time slices may end besides: at shared memory, or every N cycles of code.",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="CYCLES",
+    help="Interrupts and timeouts may come so much later.",
+)
+@click.option("--smp-like", is_flag=True, help="Any ready thread may run: not on one CPU.")
+@click.option("--no-prune", is_flag=True, help="Do not leave out runs that can only repeat.")
+@click.option("--console", is_flag=True, help="Hold what is printed against the scenario, too.")
+@_no_check
+@click.option("--stop", is_flag=True, help="Stop at the first run that fails.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1, 1024), default=1, help="Processes that run."
+)
+@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster at this address.")
+@click.option("--store", type=click.Path(), metavar="FILE", help="Keep what every run gave.")
+@click.option("--resume", is_flag=True, help="Go on with a store that is there.")
+@click.option(
+    "--save",
+    type=click.Path(file_okay=False),
+    default=".",
+    metavar="DIR",
+    help="Where schedules of failing runs go; the current folder if not given.",
+)
+def explore(scenario: str, **options: Any) -> None:
+    """Run SCENARIO in all orders that one CPU could have, and find those in which it fails.
+
+    Every failing order is minimised and saved; `l4lab run --schedule` takes it again.
+    Exit code 1: some run fails.
+    """
+    from lab.explore import report
+
+    as_json, quiet = options["as_json"], options["quiet"]
+    done = _explore(scenario, options)
+    if as_json:
+        _print_json(report.as_json(done))
+    elif not (quiet and not done.report.failing):
+        _print_lines(report.render(done))
+    if done.report.interrupted and not done.report.failing:
+        sys.exit(WRONG_INPUT)
+    sys.exit(DIFFERS if done.report.failing else HOLDS)
+
+
+@commands.command()
+@click.argument("matrix", type=click.Path())
+@click.option("--jobs", "-j", type=click.IntRange(1, 1024), default=1, help="Processes.")
+@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster at this address.")
+@click.option("--store", type=click.Path(), metavar="FILE", help="Keep rows as they come.")
+@click.option("--resume", is_flag=True, help="Go on with a store that is there.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), metavar="FILE", help="A .parquet or .sqlite file."
+)
+@_json
+@_quiet
+def sweep(
+    matrix: str,
+    jobs: int,
+    dask: str | None,
+    store: str | None,
+    resume: bool,
+    out: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run a scenario in all combinations of a MATRIX, with IPC hidden where it could be.
+
+    Exit code 1: in some row something was noticed, or is not as the scenario expects.
+    """
+    from contextlib import closing
+    from pathlib import Path
+
+    from lab.explore.matrix import load_matrix
+    from lab.explore.pool import make_pool
+    from lab.explore.sweep import flat
+    from lab.explore.sweep import sweep as run_sweep
+
+    write = None if out is None else _row_writer(out)
+    if resume and store is None:
+        raise click.UsageError("--resume: there is no --store")
+    loaded = load_matrix(Path(matrix))
+    with closing(make_pool(jobs) if dask is None else _connect(dask)) as pool:
+        rows = _with_progress(
+            lambda progress: run_sweep(
+                loaded,
+                pool,
+                store=None if store is None else Path(store),
+                resumes=resume,
+                progress=progress,
+            ),
+            show=not (as_json or quiet),
+            label="sweeping",
+        )
+    if write is not None:
+        write(rows)
+    if as_json:
+        _print_json({"schema": 1, "rows": flat(rows)})
+    else:
+        _print_sweep(rows, quiet=quiet)
+    holds = all(row.verdict == "ok" and row.memory and row.outcome == "idle" for row in rows)
+    sys.exit(HOLDS if holds else DIFFERS)
+
+
+def _row_writer(out: str) -> Callable[[Any], None]:
+    from pathlib import Path
+
+    from lab.explore.sweep import flat, write_sqlite
+
+    path = Path(out)
+    if path.suffix in (".sqlite", ".db"):
+        return lambda rows: write_sqlite(rows, path)
+    if path.suffix != ".parquet":
+        raise click.BadParameter("expected .parquet or .sqlite", param_hint="--out")
+    try:
+        from lab.explore.parquet import write_parquet
+    except ImportError:
+        raise click.UsageError("--out: Parquet needs the extra l4lab[sweep]") from None
+    return lambda rows: write_parquet(flat(rows), path)
+
+
+def _print_sweep(rows: Any, *, quiet: bool) -> None:
+    from lab.views.text import printable, render_table
+
+    shown = [row for row in rows if not quiet or row.verdict != "ok" or not row.memory]
+    lines = [
+        (
+            printable(row.case),
+            printable(row.injected) or "-",
+            row.outcome,
+            "ok" if row.memory else "wrong",
+            row.verdict,
+            printable(row.misuses[0]) if row.misuses else "",
+        )
+        for row in shown
+    ]
+    if lines:
+        head = ("case", "hidden call", "outcome", "memory", "verdict", "first misuse")
+        _print_lines([render_table(head, lines)])
+    click.echo(f"{len(rows):,} runs, {sum(row.verdict != 'ok' for row in rows):,} not ok")
+
+
+def _explore(scenario: str, options: dict[str, Any]) -> Any:
+    from contextlib import closing
+    from pathlib import Path
+
+    from guest.scenario import load_scenario
+    from lab.explore.pool import make_pool
+    from lab.explore.session import explore
+
+    settings = _settings(options)
+    loaded = load_scenario(scenario, arch=options["arch"])
+    store = options["store"]
+    if options["resume"] and store is None:
+        raise click.UsageError("--resume: there is no --store")
+    folder = Path(options["save"])
+    if not folder.is_dir():
+        raise click.BadParameter(f"no folder {options['save']!r}", param_hint="--save")
+    if options["dask"] is None:
+        pool = make_pool(options["jobs"])
+    else:
+        pool = _connect(options["dask"])
+    with closing(pool):
+        return _with_rate(
+            lambda progress: explore(
+                loaded,
+                settings,
+                pool,
+                cycles=options["cycles"],
+                runs=options["runs"],
+                store=None if store is None else Path(store),
+                resumes=options["resume"],
+                folder=folder,
+                stops=options["stop"],
+                progress=progress,
+            ),
+            show=not (options["as_json"] or options["quiet"]),
+            label="exploring",
+        )
+
+
+def _connect(address: str) -> Any:
+    try:
+        from lab.explore.cluster import connect
+    except ImportError:
+        raise click.UsageError("--dask: this needs the extra l4lab[dask]") from None
+    return connect(address)
+
+
+def _settings(options: dict[str, Any]) -> Any:
+    from kernel.variation import Points
+    from lab.explore.job import Mode, Preempt, Settings
+
+    mode = Mode.SYSTEMATIC
+    if options["random"] is not None and options["pct"] is not None:
+        raise click.UsageError("--random and --pct: one of them")
+    if options["random"] is not None:
+        mode = Mode.RANDOM
+        if options["runs"] is not None:
+            raise click.UsageError("--runs: --random says how many")
+        options["runs"] = options["random"]
+    elif options["pct"] is not None:
+        mode = Mode.PCT
+    given = options["preempt"]
+    grains = {"syscalls": (Preempt.SYSCALLS, 0), "shared": (Preempt.SHARED, 1)}
+    if given.isascii() and given.isdigit() and 0 < int(given[:16]) < 1 << 40:
+        preempt, grain = Preempt.CYCLES, int(given)
+    elif given in grains:
+        preempt, grain = grains[given]
+    else:
+        raise click.BadParameter(
+            f"expected syscalls, shared or a number of cycles, found {given[:40]!r}",
+            param_hint="--preempt",
+        )
+    return Settings(
+        mode=mode,
+        preempt=preempt,
+        points=Points(grain, options["window"], options["smp_like"]),
+        bound=options["bound"],
+        seed=options["seed"],
+        depth=options["pct"] or 1,
+        prunes=not options["no_prune"],
+        check=not options["no_check"],
+        console=options["console"],
+    )
 
 
 @commands.command()
@@ -1458,6 +1732,30 @@ def _with_progress(work: Callable[[Any], Any], *, show: bool, label: str = "runn
             if task is None:
                 task = bar.add_task(label, total=budget)
             bar.update(task, completed=now)
+
+        return work(report)
+
+
+def _with_rate(work: Callable[[Any], Any], *, show: bool, label: str) -> Any:
+    # The total is what is known at the moment, and so is the estimate.
+    if not (show and sys.stderr.isatty()):
+        return work(None)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.speed:,.0f} runs/s"),
+        Remaining(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+
+        def report(now: int, total: int) -> None:
+            bar.update(task, completed=now, total=total)
 
         return work(report)
 

@@ -7,21 +7,26 @@ from importlib.metadata import version
 from pathlib import Path
 
 from emu.timing import Timing
+from guest.errors import GuestError
 from guest.image import Image, resolve
 from guest.scenario import Scenario, load_scenario
 from kernel.events import Event, Outcome
 from kernel.kernel import end, run
+from kernel.variation import Variation
 from lab.checker.life_log import LifeLog
 from lab.expect import check as check_expectations
 from lab.expect import check_items
+from lab.explore.schedule import Schedule
 from lab.names import Names
 from lab.recorder import RunRecorder
 from lab.replay.attribute import Watch
+from lab.replay.choices import Chosen
 from lab.replay.examine import Confirm, examine
 from lab.replay.symbols import RunSymbols
 from lab.replay.system import (
     CPU_KHZ,
     DEFAULT_TIMING,
+    Subjects,
     System,
     boot,
     identify,
@@ -50,25 +55,41 @@ def run_scenario(
     check: bool = True,
     confirm: Confirm = Confirm.SOME,
     trace: TraceWriter | None = None,
+    schedule: Schedule | None = None,
+    loose: bool = False,
 ) -> Run:
     """Run a scenario, given as itself, a path or the name of one that ships, to its end.
 
     `cycles` replaces its budget; `timing` says what cycles are made of; `listener` is shown
     every event as it happens.  With `check` the use of UTCBs is checked, which changes
-    nothing in the run.  The run is recorded to `trace`, which is complete then.
-    Raises GuestError if scenario or programs are not right, BadConfigError without such a
-    timing.
+    nothing in the run.  The run is recorded to `trace`, which is complete then.  Choices are
+    those of `schedule`, which must be of this scenario and these programs and fit to the end
+    unless `loose` is true.
+    Raises GuestError if scenario, programs or schedule are not right, BadConfigError without
+    such a timing.
     """
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario, arch=arch)
     check_items(scenario.expect, file=str(scenario.path))
     images = load_programs(scenario)
     places = _places(scenario, images)
-    recorder = RunRecorder(identify(scenario, images, timing=timing))
+    variation: Variation = ()
+    if schedule is not None:
+        if not loose:
+            schedule.check(scenario, images)
+        variation = schedule.variation(_subjects(scenario, images), loose=loose)
+    recorder = RunRecorder(identify(scenario, images, variation, timing=timing))
     watch = Watch(scenario, timing=timing) if check else None
     budget = scenario.cycles if cycles is None else cycles
     machine = None if watch is None else watch.machine
-    system = boot(scenario, images, recorder=recorder, machine=machine, timing=timing)
+    system = boot(
+        scenario,
+        images,
+        recorder=recorder,
+        machine=machine,
+        timing=timing,
+        variation=variation,
+    )
     if watch is not None:
         watch.begin(system, recorder)
     recorder.names = system.names
@@ -86,6 +107,8 @@ def run_scenario(
         recorder.flush()
         if lives is not None:
             lives.close()
+        if schedule is not None and not loose:
+            _check_taken(system, schedule)
         done = _report(system, recorder, outcome, places)
     finally:
         system.close()
@@ -99,11 +122,34 @@ def run_scenario(
             places=tuple(places[key] for key in sorted(places)),
             confirm=confirm,
             timing=timing,
+            variation=variation,
         )
         done = judge(replace(done, findings=findings, checked=True, dropped=watch.dropped()))
     if trace is not None:
         _finish_trace(trace, done)
     return done
+
+
+def _subjects(scenario: Scenario, images: dict[str, Image]) -> Subjects:
+    # What the objects of a run are called is known once it is booted.
+    system = boot(scenario, images)
+    try:
+        return system.subjects()
+    finally:
+        system.close()
+
+
+def _check_taken(system: System, schedule: Schedule) -> None:
+    probe = system.kernel.probe
+    if not isinstance(probe, Chosen):
+        return
+    missed = sorted({*probe.left, *probe.invalid})
+    if missed:
+        number, point, ordinal = missed[0]
+        what = f"{system.names.of(number)} was not asked for {point} number {ordinal}"
+        raise GuestError(
+            f"does not fit this run: {what}; --loose goes on all the same", file=schedule.file
+        )
 
 
 def _begin_trace(

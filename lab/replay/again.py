@@ -7,9 +7,9 @@ from emu.timing import parse_timing
 from guest.host import is_host_call
 from kernel.errors import UsageError
 from kernel.kernel import end, run
-from kernel.variation import Variation, decode
+from kernel.variation import Variation, changes, decode
 from lab.recorder import RunRecorder
-from lab.replay.system import DEFAULT_TIMING, System, boot, identify
+from lab.replay.system import DEFAULT_TIMING, System, identify
 from lab.replay.varied import boot_varied
 from lab.trace.opening import damaged
 from lab.trace.reader import Trace
@@ -33,10 +33,7 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
     comparison = _Comparison(trace, is_same_run=ours == trace.head.identity())
     recorder = RunRecorder(ours)
     recorder.sink = comparison
-    if variation:
-        system = boot_varied(scenario, images, variation, recorder=recorder, timing=timing)
-    else:
-        system = boot(scenario, images, recorder=recorder, timing=timing)
+    system = boot_varied(scenario, images, variation, recorder=recorder, timing=timing)
     try:
         _run(system, recorder, comparison, progress)
     finally:
@@ -64,12 +61,12 @@ def variation_of(trace: Trace) -> Variation:
     lines = [line for line in trace.head.variation if not is_host_call(line)]
     room = trace.head.arch.utcb_size
     try:
-        changes = tuple(map(decode, lines))
+        variation = tuple(map(decode, lines))
     except UsageError as error:
         raise damaged(trace.path, str(error)) from error
-    if any(change.offset + len(change.data) > room for change in changes):
+    if any(change.offset + len(change.data) > room for change in changes(variation)):
         raise damaged(trace.path, "a change of a run outside of a UTCB")
-    return changes
+    return variation
 
 
 def _run(

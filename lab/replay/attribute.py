@@ -145,6 +145,14 @@ class Feeder(Follower):
         self.learn()
         machine.feeder = self
 
+    def begin_again(self, checker: Checker) -> None:
+        """Feed another checker: the machine and its kernel were brought back to the start."""
+        self.checker = checker
+        self._owners.clear()
+        self._introduced.clear()
+        self._interrupted.clear()
+        self.learn()
+
     def learn(self) -> None:
         """Take note of threads that have got a UTCB."""
         self._unbound = False
@@ -291,6 +299,25 @@ class Feeder(Follower):
             where, low = self._below(number, where, low)
         self.checker.may_call(self._machine.instructions, number, name, where, low)
 
+    def hidden_call(self, context: Context) -> None:
+        """Take note of a system call of a function that is called from where a context is."""
+        number = context.number
+        path = self._calls.path_at(number, context.sp)
+        calls, chains = self._path(number, path)
+        pc = context.ip
+        inside = Where(pc, (*calls, pc), (*chains, self._chain(number, pc)))
+        self.checker.call(
+            Call(
+                self._machine.instructions,
+                self._machine.now,
+                number,
+                context.selector,
+                context.tag,
+                inside,
+                min(self._calls.take_low(number, path), len(calls)),
+            )
+        )
+
     def transfer(
         self,
         cycle: int,
@@ -434,18 +461,32 @@ def _enters(frames: Sequence[Frame], ip: int) -> bool:
 class Watch:
     """What it takes to check a run: a machine to boot it with."""
 
-    __slots__ = ("_checker", "_may_ipc", "machine")
+    __slots__ = ("_checker", "_feeder", "_may_ipc", "machine")
 
-    def __init__(self, scenario: Scenario, *, timing: Timing = DEFAULT_TIMING) -> None:
-        self.machine = WatchedMachine(configure(scenario, timing=timing))
+    def __init__(
+        self,
+        scenario: Scenario,
+        machine: WatchedMachine | None = None,
+        *,
+        timing: Timing = DEFAULT_TIMING,
+    ) -> None:
+        self.machine = machine or WatchedMachine(configure(scenario, timing=timing))
         self._checker = Checker(scenario.arch)
+        self._feeder: Feeder | None = None
         self._may_ipc = scenario.functions.may_ipc
 
     def begin(self, system: System, recorder: RunRecorder) -> None:
         """Begin to check a system that was booted with it and has not run yet."""
         feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
         feeder.look_at(self._may_ipc)
-        recorder.follower = feeder
+        recorder.follower = self._feeder = feeder
+
+    def begin_again(self, system: System, recorder: RunRecorder) -> None:
+        """Check another run of a system that was brought back to the start."""
+        assert self._feeder is not None, "it has begun before"
+        self._checker = Checker(system.scenario.arch)
+        self._feeder.begin_again(self._checker)
+        recorder.follower = self._feeder
 
     def follow_lives(self, lives: LifeLog) -> None:
         """Let somebody be told of all messages, from now on."""

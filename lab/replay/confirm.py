@@ -17,7 +17,7 @@ from guest.scenario import Scenario
 from kernel.events import Outcome
 from kernel.freeze import thaw
 from kernel.kernel import end, run
-from kernel.variation import Change, OverrideRead, StoreBytes, Variation
+from kernel.variation import Change, OverrideRead, StoreBytes, Variation, changes
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Consequence, Effect, Rule
 from lab.replay.midway import Midway, last_before, plan_stops, save_midway
@@ -61,6 +61,7 @@ class Confirmer:
         "_places",
         "_scenario",
         "_stops",
+        "_variation",
         "budget",
     )
 
@@ -72,18 +73,22 @@ class Confirmer:
         name: Callable[[int], str],
         budget: int,
         timing: Timing,
+        variation: Variation = (),
         cycles: Iterable[int] = (),
     ) -> None:
         """Prepare for candidates at `cycles`; others can be confirmed, too."""
         self._config = configure(scenario, timing=timing)
         self._scenario = scenario
+        self._variation = variation  # of the run itself
         self._images = images
         self._places = places  # task and address of words to compare at the end
         self._name = name
         self.budget = budget  # cycles of the run
         self._baseline: Ended | None = None
-        # How far a host has got with its calls is not in a midway.
-        self._stops = plan_stops(cycles) if scenario.host is None else []
+        # How far a host has got with its calls is not in a midway, nor how many choices were
+        # made.
+        is_plain = scenario.host is None and not variation
+        self._stops = plan_stops(cycles) if is_plain else []
         self._midways: list[Midway] = []
         self._booted: System | None = None  # its names and numbers hold for all
 
@@ -173,12 +178,19 @@ class Confirmer:
     def _run(self, variation: Variation, start: int, until: int) -> Ended:
         scenario = self._scenario
         observer = Observer(scenario.arch.word, start)
-        first = min(each.position for each in variation)
+        first = min(each.position for each in changes(variation))
         midway = last_before(self._midways, first)
         booted = self._booted
+        variation = (*self._variation, *variation)
         if midway is None or booted is None:
             machine = VariedMachine(self._config, variation)
-            system = boot(scenario, self._images, recorder=observer, machine=machine)
+            system = boot(
+                scenario,
+                self._images,
+                recorder=observer,
+                machine=machine,
+                variation=variation,
+            )
         else:
             machine = VariedMachine.thaw(self._config, decompress(midway.machine))
             machine.vary(variation)

@@ -14,6 +14,7 @@ from guest.image import Image
 from guest.scenario import Scenario
 from kernel.kernel import run
 from kernel.state import Kernel
+from kernel.variation import Variation
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Attribution, Effect, Finding, Rule
 from lab.checker.judge import Evidence, Judged, judge
@@ -79,14 +80,20 @@ def examine(
     places: tuple[tuple[str, int], ...] = (),
     confirm: Confirm = Confirm.SOME,
     timing: Timing = DEFAULT_TIMING,
+    variation: Variation = (),
 ) -> tuple[Finding, ...]:
-    """Judge the candidates of a run that used up at most `budget` cycles."""
+    """Judge the candidates of a run that used up at most `budget` cycles.
+
+    `variation` is that of the run.
+    """
     symbols = RunSymbols(names, scenario.library)
-    seen = _look_again(candidates, scenario, images, names, budget, timing)
+    seen = _look_again(candidates, scenario, images, names, budget, timing, variation)
     symbols.cycles = seen.cycles
     tried = [each for each in candidates if each.rule in _TRIED and not each.is_intact]
     cycles = [each.cycle or symbols.cycle(each.position) for each in tried if not each.is_note]
-    confirmer = Confirmer(scenario, images, places, symbols.name, budget, timing, cycles)
+    confirmer = Confirmer(
+        scenario, images, places, symbols.name, budget, timing, variation, cycles
+    )
     left = {Confirm.SOME: MOST, Confirm.ALL: len(candidates), Confirm.NONE: 0}[confirm]
     judged: list[Judged] = []
     for candidate in candidates:
@@ -227,6 +234,7 @@ def _look_again(
     names: Names,
     budget: int,
     timing: Timing,
+    variation: Variation,
 ) -> _Seen:
     """Run again, and see where addresses come from and what becomes of what was read."""
     followed = [
@@ -241,7 +249,7 @@ def _look_again(
     if not marks:
         return _Seen({}, set(), {}, {})
     machine = TrackingMachine(configure(scenario, timing=timing))
-    system = boot(scenario, images, machine=machine)
+    system = boot(scenario, images, machine=machine, variation=variation)
     trackers = [Tracker(each, scenario.arch.word == 8) for each in followed]
     uses = {
         id(each): _use_tracker(each, system.kernel)

@@ -14,12 +14,13 @@ from guest.load import load_images
 from guest.scenario import Scenario
 from kernel.cost import Costs
 from kernel.errors import UsageError
-from kernel.objects import Task
+from kernel.objects import Irq, Task, Thread
 from kernel.port import Probe
 from kernel.recorder import Recorder
 from kernel.state import Kernel
 from kernel.variation import Variation, encode
 from lab.names import Names
+from lab.replay.choices import steer
 from lab.replay.host import HostThread, check_calls, let_call, repeat_calls
 from lab.replay.scene import Scene
 from lab.trace.format import Identity
@@ -28,6 +29,14 @@ CPU_KHZ = 1_000_000
 DEFAULT_TIMING = Timing("skylake")
 
 _DIGEST = 8  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Who makes choices, by name: a thread, a gate and an IRQ may be called the same."""
+
+    threads: dict[str, int]
+    irqs: dict[str, int]
 
 
 @dataclass(eq=False, slots=True)
@@ -45,6 +54,18 @@ class System:
     def close(self) -> None:
         """Give the machine's memory back."""
         self.machine.close()
+
+    def subjects(self) -> Subjects:
+        """Find threads and IRQs by the names that the scenario gives them."""
+        threads: dict[str, int] = {}
+        irqs: dict[str, int] = {}
+        for number, name in self.names.objects.items():
+            thing = self.kernel.objects.get(number)
+            if isinstance(thing, Thread):
+                threads[name] = number
+            elif isinstance(thing, Irq):
+                irqs[name] = number
+        return Subjects(threads, irqs)
 
     def load_word(self, task: str, address: int) -> int | None:
         """Read a machine word of a task's memory; None if it is not mapped, or no more."""
@@ -96,8 +117,11 @@ def boot(
     probe: Probe | None = None,
     machine: Machine | None = None,
     timing: Timing = DEFAULT_TIMING,
+    variation: Variation = (),
 ) -> System:
     """Make a system of a scenario; nothing has run yet.  A `machine` has its own timing.
+
+    What a variation steers happens by a probe of its own; what it changes is for the machine.
 
     Raises GuestError if the programs do not fit the scenario or the machine.
     """
@@ -116,6 +140,7 @@ def boot(
         raise
     if scene.host is not None:
         let_call(machine, scene.host, repeat_calls(scenario.host or ()))
+    steer(kernel, variation)
     return System(scenario, machine, kernel, scene.names, images, scene.tasks, scene.host)
 
 

@@ -6,7 +6,7 @@ Rule: it begins as the run did, and is the same up to the access at fault.
 from emu.timing import parse_timing
 from guest.errors import GuestError
 from kernel.kernel import end, run
-from kernel.variation import OverrideRead, StoreBytes, Variation
+from kernel.variation import OverrideRead, StoreBytes, Variation, changes
 from lab.checker.finding import Rule
 from lab.query import find_thread
 from lab.recorder import RunRecorder
@@ -66,9 +66,9 @@ def record_twin(trace: Trace, variation: Variation, writer: TraceWriter) -> None
     check_programs(trace)
     scenario, images = trace.scenario(), trace.head.images
     timing = parse_timing(trace.head.model) or DEFAULT_TIMING
-    variation = tuple(
-        sorted((*variation_of(trace), *variation), key=lambda change: change.position)
-    )
+    recorded = variation_of(trace)
+    changed = sorted((*changes(recorded), *changes(variation)), key=lambda each: each.position)
+    variation = (*changed, *(each for each in recorded if each not in changed))
     recorder = RunRecorder(identify(scenario, images, variation, timing=timing))
     system = boot_varied(scenario, images, variation, recorder=recorder, timing=timing)
     recorder.names = system.names

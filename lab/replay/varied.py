@@ -13,7 +13,7 @@ from guest.image import Image
 from guest.scenario import Scenario
 from kernel.recorder import Recorder
 from kernel.state import Kernel
-from kernel.variation import Change, OverrideRead, Variation
+from kernel.variation import Change, OverrideRead, Variation, changes
 from lab.replay.system import DEFAULT_TIMING, System, boot, configure
 
 
@@ -33,7 +33,7 @@ class VariedMachine(Machine):
 
     def vary(self, variation: Variation) -> None:
         """Run this variation from now on."""
-        self._changes = sorted(variation, key=lambda each: -each.position)
+        self._changes = sorted(changes(variation), key=lambda each: -each.position)
 
     def run(self, context: Context, deadline: int) -> int:
         """Run `context` until it traps or cycle `deadline` is reached, and say which."""
@@ -88,7 +88,7 @@ def boot_varied(
 ) -> System:
     """Make a system of a scenario that will run with these changes; as `boot` does."""
     machine = VariedMachine(configure(scenario, timing=timing), variation)
-    system = boot(scenario, images, recorder=recorder, machine=machine)
+    system = boot(scenario, images, recorder=recorder, machine=machine, variation=variation)
     find_utcbs(machine, system.kernel)
     return system
 

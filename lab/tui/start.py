@@ -6,8 +6,8 @@ from pathlib import Path
 
 from guest.errors import GuestError
 from lab.moment import Replayer
+from lab.trace.opening import is_trace as has_head_of_trace
 from lab.trace.reader import Trace
-from lab.trace.schema import MAGIC
 from lab.tui.app import DebugApp
 from lab.tui.notes import SUFFIX, Notes, load_notes
 from lab.tui.session import open_session

@@ -161,9 +161,9 @@ def test_a_server_on_its_own_time_does_not_donate_with_its_reply(desk: Desk) -> 
 
 def test_a_probe_may_end_a_time_slice_at_any_kernel_exit() -> None:
     class Always:
-        def choose(self, point: str, options: int) -> int:
-            assert (point, options) == ("preempt", 2)
-            return 1
+        def choose(self, point: str, options: int, subject: int) -> int:
+            assert (point, options) in (("preempt", 2), ("start", 2))
+            return int(point == "preempt")
 
         def undefined_words(self, thread: int, words: memoryview) -> None:
             raise AssertionError("nothing is delivered here")
@@ -182,7 +182,7 @@ def test_a_probe_may_end_a_time_slice_at_any_kernel_exit() -> None:
 
 def test_a_probe_is_shown_the_words_that_a_delivery_left_undefined(desk: Desk) -> None:
     class Poison:
-        def choose(self, point: str, options: int) -> int:
+        def choose(self, point: str, options: int, subject: int) -> int:
             return 0
 
         def undefined_words(self, thread: int, words: memoryview) -> None:

@@ -1,0 +1,1 @@
+"""Exploration: runs of a scenario in every order that a real CPU could have."""
