@@ -12,7 +12,7 @@ from emu.context import Held
 from emu.errors import BadCheckpointError
 from emu.memory import PAGE
 
-_MAGIC = b"l4lab machine 3\n"
+_MAGIC = b"l4lab machine 4\n"
 _DIGEST = 16
 _CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBqQI")
 
@@ -46,6 +46,7 @@ class Checkpoint:
     instructions: int
     spaces: tuple[int, ...]
     data_frames: tuple[int, ...]
+    decoded: tuple[tuple[int, ...], ...]  # of each space, its blocks that were executed
     predictor: bytes
     contexts: tuple[FrozenContext, ...]
     pages: tuple[tuple[int, bytes], ...]
@@ -59,6 +60,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         _encode_long(checkpoint.instructions),
         _encode_words(checkpoint.spaces),
         _encode_words(checkpoint.data_frames),
+        *map(_encode_words, checkpoint.decoded),
         struct.pack("<Q", len(checkpoint.predictor)),
         checkpoint.predictor,
         struct.pack("<Q", len(checkpoint.contexts)),
@@ -142,12 +144,22 @@ def _decode(reader: _Reader) -> Checkpoint:
     arch = reader.take(8).rstrip(b"\0").decode()
     ram, ticks, instructions = reader.word(), reader.long(), reader.long()
     spaces, data_frames = reader.words(), reader.words()
+    decoded = tuple(reader.words() for _ in spaces)
     predictor = reader.take(reader.word())
     contexts = tuple(_decode_context(reader) for _ in range(reader.word()))
     pages = tuple((reader.word(), reader.take(PAGE)) for _ in range(reader.word()))
     reader.finish()
     return Checkpoint(
-        arch, ram, ticks, instructions, spaces, data_frames, predictor, contexts, pages
+        arch,
+        ram,
+        ticks,
+        instructions,
+        spaces,
+        data_frames,
+        decoded,
+        predictor,
+        contexts,
+        pages,
     )
 
 

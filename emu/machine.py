@@ -32,7 +32,8 @@ from emu.recorder import Access
 from emu.screen import Report, Screen
 from emu.spaces import CLOCK_SIZE, Space, Spaces
 from emu.stepper import Stepper
-from emu.timing import DEFAULT, Timing, check_timing
+from emu.tage import Tage
+from emu.timing import DEFAULT, FULL, Timing, check_timing
 from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
 from emu.watch import Watch
@@ -96,7 +97,9 @@ class Machine:
             page = bytearray(PAGE)
             page[: len(_CALL_CODE)] = _CALL_CODE
             self._spaces.fix_page(config.call_page, tables.take_page(), bytes(page))
-        self._predictor = Predictor(MISPREDICTION_TICKS)
+        self._predictor = Predictor(
+            MISPREDICTION_TICKS, Tage() if config.timing.model == FULL else None
+        )
         self._runner.predict(self._predictor)
         self._stepper = Stepper(
             self._clock, self._engine, self._spaces, self._predictor, self._amd64
@@ -584,6 +587,10 @@ class Machine:
                 instructions=self._clock.instructions,
                 spaces=tuple(self._spaces.numbers()),
                 data_frames=tuple(sorted(self._spaces.data_frames)),
+                decoded=tuple(
+                    tuple(sorted(self._spaces.get(number).blocks.decoded))
+                    for number in self._spaces.numbers()
+                ),
                 predictor=self._predictor.freeze(),
                 contexts=tuple(self._freeze(self._contexts[n]) for n in sorted(self._contexts)),
                 pages=pages,
@@ -634,8 +641,8 @@ class Machine:
     def _fill(self, checkpoint: Checkpoint) -> None:
         self._clock.ticks = checkpoint.ticks
         self._clock.instructions = checkpoint.instructions
-        for number in checkpoint.spaces:
-            self._spaces.create(number)
+        for number, decoded in zip(checkpoint.spaces, checkpoint.decoded, strict=True):
+            self._spaces.create(number).blocks.decoded.update(decoded)
         self._spaces.data_frames.update(checkpoint.data_frames)
         if not self._predictor.thaw(checkpoint.predictor):
             raise BadConfigError("a predictor that no machine has")

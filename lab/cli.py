@@ -107,10 +107,17 @@ def _timing(command: Any) -> Any:
     @click.option(
         "--cpu", help="Count cycles of this CPU instead of skylake; flat is 1 an instruction."
     )
-    @click.option("--model", help="What else time is made of: fast is the default.")
+    @click.option(
+        "--model",
+        help="Predict branches as simple cores do (fast, the default), with TAGE (full), or "
+        "take all for predicted (blocks).",
+    )
+    @click.option(
+        "--front-end", is_flag=True, help="Code that runs for the first time is decoded."
+    )
     @wraps(command)
-    def timed(*, cpu: str | None, model: str | None, **options: Any) -> Any:
-        return command(timing=_read_timing(cpu, model), **options)
+    def timed(*, cpu: str | None, model: str | None, front_end: bool, **options: Any) -> Any:
+        return command(timing=_read_timing(cpu, model, front_end=front_end), **options)
 
     return timed
 
@@ -779,7 +786,7 @@ def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
     return run_scenario(scenario, confirm=Confirm(confirm), **options)
 
 
-def _read_timing(cpu: str | None, model: str | None) -> Any:
+def _read_timing(cpu: str | None, model: str | None, *, front_end: bool) -> Any:
     from emu.timing import CPU_NAMES, MODELS, Timing
     from lab.replay.system import DEFAULT_TIMING
 
@@ -788,19 +795,7 @@ def _read_timing(cpu: str | None, model: str | None) -> Any:
     for option, value, known in (("--cpu", cpu, CPU_NAMES), ("--model", model, MODELS)):
         if value not in known:
             raise click.UsageError(f"{option}: {value!r} is none of {', '.join(known)}")
-    return Timing(cpu, model)
-
-
-def _timing_options(timing: Any) -> list[str]:
-    # Those that say so, as far as they are not the default.
-    from lab.replay.system import DEFAULT_TIMING
-
-    found = []
-    if timing.cpu != DEFAULT_TIMING.cpu:
-        found += ["--cpu", timing.cpu]
-    if timing.model != DEFAULT_TIMING.model:
-        found += ["--model", timing.model]
-    return found
+    return Timing(cpu, model, front_end=front_end)
 
 
 def _measured(
@@ -865,6 +860,7 @@ def _write_sarif(done: Any, path: Any) -> None:
 def _context(
     done: Any, scenario: str, *, arch: str | None, cycles: int | None, timing: Any
 ) -> Any:
+    from lab.replay.system import timing_options
     from lab.views.finding import Context
 
     command = [scenario]
@@ -872,7 +868,7 @@ def _context(
         command += ["--arch", arch]
     if cycles is not None:
         command += ["--cycles", str(cycles)]
-    command += _timing_options(timing)
+    command += timing_options(timing)
     return Context(tuple(command), done.names.source_line, _width())
 
 

@@ -13,11 +13,11 @@ from typing import Protocol
 import pytest
 from rich.text import Text
 
-from emu.timing import Timing
+from emu.timing import Timing, parse_timing
 from guest.scenario import Scenario
 from kernel.events import Transfer
 from lab import run as running
-from lab.replay.system import DEFAULT_TIMING
+from lab.replay.system import DEFAULT_TIMING, timing_options
 from lab.result import Run
 from lab.views.findings import render_table
 from lab.views.result import WIDTH
@@ -75,8 +75,9 @@ def pytest_runtest_makereport(
 def repeat_command(run: Run, cycles: int | None) -> str:
     """Give the command that repeats a run."""
     further = [] if cycles is None else ["--cycles", str(cycles)]
-    if (run.cpu, run.model) != (DEFAULT_TIMING.cpu, DEFAULT_TIMING.terms):
-        further += ["--cpu", run.cpu, "--model", run.model]
+    timing = parse_timing(f"{run.cpu} {run.model}")
+    assert timing is not None, "the run had one"
+    further += timing_options(timing)
     arch = run.scenario.arch.name
     return shlex.join(["l4lab", "trace", str(run.scenario.path), "--arch", arch, *further])
 

@@ -5,14 +5,14 @@ import hashlib
 from emu.machine import Machine
 from emu.memory import SHARED_BASE
 from emu.recorder import Access
-from emu.timing import Timing
+from emu.timing import FULL, Timing, parse_timing
 from guest.scenario import load_scenario, shipped_scenarios
 from kernel.kernel import run
 from lab.replay.system import boot, configure, load_programs
 from lab.result import Run
 from lab.run import run_scenario
 
-TIMINGS = (Timing("flat"), Timing("skylake"))
+TIMINGS = (Timing("flat"), Timing("skylake"), Timing("haswell", FULL, front_end=True))
 
 
 def main() -> None:
@@ -33,7 +33,9 @@ def _records(whole: Run) -> str:
             digest.update(repr((*each, watch.frames(each.path))).encode())
 
     scenario = whole.scenario
-    machine = Machine(configure(scenario, timing=Timing(whole.cpu, whole.model)))
+    machine = Machine(
+        configure(scenario, timing=parse_timing(f"{whole.cpu} {whole.model}") or Timing())
+    )
     system = boot(scenario, load_programs(scenario), machine=machine)
     watch = machine.watch(range(SHARED_BASE, SHARED_BASE + (1 << 20)), add)
     run(system.kernel, min(whole.cycles, 1_000_000))
