@@ -7,16 +7,11 @@ cdef int _AGEING, _TRUSTED
 cdef class Tage:
     cdef unsigned short[::1] _tags, _wanted
     cdef unsigned char[::1] _counters, _useful, _ring
-    cdef unsigned int[::1] _folds, _lengths, _places
-    cdef int _head, _trust, _left
+    cdef unsigned int[::1] _folds, _lengths, _places, _outs, _widths
+    cdef int _head, _trust, _left, _same
+    cdef unsigned long long _quiet
 
     @cython.locals(
-        tags=cython.ushort[::1],
-        counters=cython.uchar[::1],
-        useful=cython.uchar[::1],
-        places=cython.uint[::1],
-        wanted=cython.ushort[::1],
-        folds=cython.uint[::1],
         provider=cython.int,
         alternate=cython.int,
         key=cython.uint,
@@ -28,26 +23,21 @@ cdef class Tage:
         counter=cython.int,
         mine=cython.int,
         other=cython.int,
+        is_settled=cython.bint,
     )
     cpdef int guess(
         self, unsigned long long branch, int taken, int base, int is_sure
     ) except -1
     @cython.locals(
-        useful=cython.uchar[::1],
-        places=cython.uint[::1],
         table=cython.int,
         at=cython.uint,
     )
     cdef int _allocate(self, int first, int taken) except -1
-    @cython.locals(useful=cython.uchar[::1], at=cython.int)
+    @cython.locals(at=cython.int)
     cdef int _age(self) except -1
     @cython.locals(
-        ring=cython.uchar[::1],
-        folds=cython.uint[::1],
-        lengths=cython.uint[::1],
         head=cython.int,
         table=cython.int,
-        length=cython.int,
         gone=cython.uint,
         at=cython.int,
         kind=cython.int,

@@ -36,12 +36,16 @@ class Tage:
         "_head",
         "_left",
         "_lengths",
+        "_outs",
         "_places",
+        "_quiet",
         "_ring",
+        "_same",
         "_tags",
         "_trust",
         "_useful",
         "_wanted",
+        "_widths",
     )
 
     def __init__(self) -> None:
@@ -51,12 +55,23 @@ class Tage:
         self._useful = memoryview(bytearray(entries))
         self._folds = memoryview(bytearray(4 * TABLES * _FOLDS)).cast("I")
         self._lengths = memoryview(bytearray(4 * TABLES)).cast("I")
+        self._widths = memoryview(bytearray(4 * _FOLDS)).cast("I")
+        for kind, width in enumerate((_INDEX_BITS, _TAG_BITS, _TAG_BITS - 1)):
+            self._widths[kind] = width
+        self._outs = memoryview(bytearray(4 * TABLES * _FOLDS)).cast("I")
         for table in range(TABLES):
             self._lengths[table] = LENGTHS[table]
+            for kind in range(_FOLDS):
+                self._outs[table * _FOLDS + kind] = LENGTHS[table] % self._widths[kind]
         self._ring = memoryview(bytearray(_RING))  # outcomes, the last one at
         self._head = 0
         self._trust = _TRUSTED
         self._left = _AGEING
+        # How many outcomes up to the last one are the same; once all that are kept are,
+        # one more changes nothing.
+        self._same = _RING
+        # A branch that found and left all as it is when all of them were; 0: none is known.
+        self._quiet = 0
         # Of the branch at hand, by table; here so that nothing is made for each branch.
         self._places = memoryview(bytearray(4 * TABLES)).cast("I")
         self._wanted = memoryview(bytearray(2 * TABLES)).cast("H")
@@ -66,34 +81,42 @@ class Tage:
 
         `base` is what is guessed without history; `is_sure`: and that is the guess.
         """
-        tags, counters, useful = self._tags, self._counters, self._useful
-        places, wanted, folds = self._places, self._wanted, self._folds
+        if branch == self._quiet and taken == base == self._ring[self._head]:
+            self._left -= 1
+            if self._left == 0:
+                self._age()
+            return taken
+        self._quiet = 0
+        # Compiled, a view in a variable costs more than to look for it each time.
         provider = alternate = -1
         key = (branch ^ branch >> _INDEX_BITS) & 0xFFFF_FFFF
         for table in range(TABLES - 1, -1, -1):
             fold = table * _FOLDS
-            at = (key ^ branch >> (table + 1) ^ folds[fold]) & (_ENTRIES - 1)
+            at = (key ^ branch >> (table + 1) ^ self._folds[fold]) & (_ENTRIES - 1)
             at += table * _ENTRIES
-            tag = (key ^ folds[fold + 1] ^ folds[fold + 2] << 1) & ((1 << _TAG_BITS) - 1)
+            tag = (key ^ self._folds[fold + 1] ^ self._folds[fold + 2] << 1) & (
+                (1 << _TAG_BITS) - 1
+            )
             tag |= _VALID
-            places[table] = at
-            wanted[table] = tag
-            if tags[at] == tag:
+            self._places[table] = at
+            self._wanted[table] = tag
+            if self._tags[at] == tag:
                 if provider < 0:
                     provider = table
                 elif alternate < 0:
                     alternate = table
 
-        answer = base
+        answer = mine = other = base
+        is_settled = True
         if provider >= 0:
-            at = places[provider]
-            counter = counters[at]
+            at = self._places[provider]
+            counter = self._counters[at]
+            is_settled = counter == (7 if taken else 0)
             mine = 1 if counter >= _MIDDLE else 0
-            other = base
             if alternate >= 0:
-                other = 1 if counters[places[alternate]] >= _MIDDLE else 0
+                other = 1 if self._counters[self._places[alternate]] >= _MIDDLE else 0
             answer = mine
-            if useful[at] == 0 and (counter == _MIDDLE or counter == _MIDDLE - 1):
+            if self._useful[at] == 0 and (counter == _MIDDLE or counter == _MIDDLE - 1):
                 if self._trust >= _TRUSTED:
                     answer = other
                 if mine != other:
@@ -103,13 +126,13 @@ class Tage:
                         self._trust -= self._trust > 0
             if mine != other:
                 if mine == taken:
-                    useful[at] += useful[at] < 3
+                    self._useful[at] += self._useful[at] < 3
                 else:
-                    useful[at] -= useful[at] > 0
+                    self._useful[at] -= self._useful[at] > 0
             if taken:
-                counters[at] = counter + 1 if counter < 7 else 7
+                self._counters[at] = counter + 1 if counter < 7 else 7
             else:
-                counters[at] = counter - 1 if counter > 0 else 0
+                self._counters[at] = counter - 1 if counter > 0 else 0
         if is_sure:
             answer = base
         if answer != taken:
@@ -117,45 +140,46 @@ class Tage:
         self._left -= 1
         if self._left == 0:
             self._age()
-        self._remember(taken)
+        if self._same < _RING or taken != self._ring[self._head]:
+            self._remember(taken)
+        elif is_settled and mine == other == base == taken:
+            self._quiet = branch
         return answer
 
     def _allocate(self, first: int, taken: int) -> int:
         """Let a table of a longer history know the branch at hand."""
-        useful, places = self._useful, self._places
         for table in range(first, TABLES):
-            at = places[table]
-            if useful[at] == 0:
+            at = self._places[table]
+            if self._useful[at] == 0:
                 self._tags[at] = self._wanted[table]
                 self._counters[at] = _MIDDLE if taken else _MIDDLE - 1
                 return 0
         for table in range(first, TABLES):
-            useful[places[table]] -= 1
+            self._useful[self._places[table]] -= 1
         return 0
 
     def _age(self) -> int:
-        useful = self._useful
         for at in range(TABLES * _ENTRIES):
-            useful[at] >>= 1
+            self._useful[at] >>= 1
         self._left = _AGEING
+        self._quiet = 0
         return 0
 
     def _remember(self, taken: int) -> int:
         """Add an outcome to the history, and to its foldings in a step each."""
-        ring, folds, lengths = self._ring, self._folds, self._lengths
+        self._same = self._same + 1 if taken == self._ring[self._head] else 1
         head = (self._head + 1) & (_RING - 1)
         self._head = head
-        ring[head] = taken
+        self._ring[head] = taken
         for table in range(TABLES):
-            length = lengths[table]
-            gone = ring[(head - length) & (_RING - 1)]
+            gone = self._ring[(head - self._lengths[table]) & (_RING - 1)]
             at = table * _FOLDS
             for kind in range(_FOLDS):
-                width = _INDEX_BITS if kind == 0 else _TAG_BITS + 1 - kind
-                fold = folds[at + kind] << 1 | taken
-                fold ^= gone << length % width
+                width = self._widths[kind]
+                fold = self._folds[at + kind] << 1 | taken
+                fold ^= gone << self._outs[at + kind]
                 fold ^= fold >> width
-                folds[at + kind] = fold & ((1 << width) - 1)
+                self._folds[at + kind] = fold & ((1 << width) - 1)
         return 0
 
     def freeze(self) -> bytes:
@@ -185,8 +209,17 @@ class Tage:
                 return False
             self._tags[at], self._counters[at], self._useful[at] = tag, counter, useful
         self._head, self._trust, self._left = head, trust, left
+        self._quiet = 0
+        self._same = _same_at_end(ring, head)
         for at, outcome in enumerate(ring):
             self._ring[at] = outcome
         for at, fold in enumerate(memoryview(data[_HEAD.size + _RING : start]).cast("I")):
             self._folds[at] = fold
         return True
+
+
+def _same_at_end(ring: bytes, head: int) -> int:
+    same = 1
+    while same < _RING and ring[(head - same) % _RING] == ring[head]:
+        same += 1
+    return same
