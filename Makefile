@@ -4,7 +4,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 # What the compiled engine is made of: a change builds it anew.
-COMPILED := $(wildcard emu/*.p* kernel/*.p* lab/*.pxd lab/recorder.py)
+COMPILED := $(wildcard emu/*.p* kernel/*.p* lab/*.pxd lab/*/*.pxd lab/*/*/*.pxd)
+COMPILED += $(patsubst %.pxd,%.py,$(filter lab/%.pxd,$(COMPILED)))
 
 .PHONY: accuracy detection check-detection run test check check-pure check-no-compiler kernel-alone guests bench clean
 .DELETE_ON_ERROR:
@@ -13,14 +14,14 @@ run: $(READY)
 	$(BIN)/l4lab trace faq_nested_call
 
 test: $(READY) guests
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: $(READY) guests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 # The kernel's tests where nothing is installed that knows a machine.
 kernel-alone:
@@ -39,7 +40,7 @@ check-pure: $(READY) guests
 	$(PYTHON) -m venv build/pure/.venv
 	cd build/pure && L4LAB_PURE=1 .venv/bin/pip install --quiet --disable-pip-version-check -e '.[test]'
 	cp -a guest/programs/build build/pure/guest/programs/
-	cd build/pure && .venv/bin/python -m pytest -n auto
+	cd build/pure && .venv/bin/python -m pytest -n auto --dist worksteal
 	$(BIN)/python -m tests.traces > build/traces-compiled
 	cd build/pure && .venv/bin/python -m tests.traces > ../traces-pure
 	head -1 build/traces-compiled build/traces-pure

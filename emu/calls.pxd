@@ -19,6 +19,12 @@ cdef class Calls:
         unsigned long long sp,
     )
     cpdef unwind(self, unsigned long long sp)
+    @cython.locals(path=cython.ulonglong, at=cython.ulonglong)
+    cpdef unsigned long long path_at(self, long long number, unsigned long long sp) except? 0
+    @cython.locals(depth=cython.ulonglong, low=cython.ulonglong)
+    cpdef unsigned long long take_low(
+        self, long long number, unsigned long long path
+    ) except? 0
     cpdef unsigned long long mark(self, unsigned long long dropped) except? 0
     @cython.locals(
         place=cython.ulonglong, path=cython.ulonglong, at=cython.ulonglong

@@ -111,6 +111,10 @@ class Calls:
     def tell(self, number: int, sp: int) -> tuple[int, int]:
         """Give path and `low` of a context whose stack pointer is `sp`; `low` begins anew."""
         path = self.path_at(number, sp)
+        return path, self.take_low(number, path)
+
+    def take_low(self, number: int, path: int) -> int:
+        """Give `low` of a context whose path is this now; it begins anew."""
         depth = self._depth[path - self._base] if path > self._base else 0
         if number == self.number:
             low = min(self.low, depth)
@@ -119,7 +123,7 @@ class Calls:
             kept, low = self._paths.get(number, (0, 0))
             low = min(low, depth)
             self._paths[number] = kept, depth
-        return path, low
+        return low
 
     def path_at(self, number: int, sp: int) -> int:
         """Give the path of a context whose stack pointer is `sp`."""

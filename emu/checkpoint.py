@@ -12,7 +12,7 @@ from emu.context import Held
 from emu.errors import BadCheckpointError
 from emu.memory import PAGE
 
-_MAGIC = b"l4lab machine 4\n"
+_MAGIC = b"l4lab machine 6\n"
 _DIGEST = 16
 _CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBqQI")
 
@@ -37,6 +37,16 @@ class FrozenContext:
 
 
 @dataclass(frozen=True, slots=True)
+class FrozenTable:
+    """The local descriptor table of a space."""
+
+    space: int
+    slot: int
+    size: int  # entries that the CPU sees
+    descriptors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """All of a machine but its page tables."""
 
@@ -47,6 +57,7 @@ class Checkpoint:
     spaces: tuple[int, ...]
     data_frames: tuple[int, ...]
     decoded: tuple[tuple[int, ...], ...]  # of each space, its blocks that were executed
+    local_tables: tuple[FrozenTable, ...]
     predictor: bytes
     contexts: tuple[FrozenContext, ...]
     pages: tuple[tuple[int, bytes], ...]
@@ -63,8 +74,12 @@ def encode(checkpoint: Checkpoint) -> bytes:
         *map(_encode_words, checkpoint.decoded),
         struct.pack("<Q", len(checkpoint.predictor)),
         checkpoint.predictor,
-        struct.pack("<Q", len(checkpoint.contexts)),
+        struct.pack("<Q", len(checkpoint.local_tables)),
     ]
+    for table in checkpoint.local_tables:
+        parts.append(struct.pack("<3Q", table.space, table.slot, table.size))
+        parts.append(_encode_words(table.descriptors))
+    parts.append(struct.pack("<Q", len(checkpoint.contexts)))
     for context in checkpoint.contexts:
         held = context.held
         parts.append(
@@ -146,6 +161,10 @@ def _decode(reader: _Reader) -> Checkpoint:
     spaces, data_frames = reader.words(), reader.words()
     decoded = tuple(reader.words() for _ in spaces)
     predictor = reader.take(reader.word())
+    tables = tuple(
+        FrozenTable(reader.word(), reader.word(), reader.word(), reader.words())
+        for _ in range(reader.word())
+    )
     contexts = tuple(_decode_context(reader) for _ in range(reader.word()))
     pages = tuple((reader.word(), reader.take(PAGE)) for _ in range(reader.word()))
     reader.finish()
@@ -157,6 +176,7 @@ def _decode(reader: _Reader) -> Checkpoint:
         spaces,
         data_frames,
         decoded,
+        tables,
         predictor,
         contexts,
         pages,

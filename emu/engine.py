@@ -42,6 +42,8 @@ R15 = 15
 
 
 USER_DESCRIPTORS = 4  # segments of a context's own
+LOCAL_DESCRIPTORS = 512  # of a local descriptor table: it is one page
+LOCAL_TABLES = 1792  # that there is room for
 
 
 class Cpu:
@@ -256,6 +258,12 @@ class Engine(Protocol):
         self, cpu: Cpu, *, slot: int, thread_base: int, own: list[int]
     ) -> None:
         """Fill the descriptor table `slot`, the state's own from now on."""
+
+    def fill_local_table(self, slot: int, descriptors: list[int]) -> None:
+        """Fill the local descriptor table `slot`, from its first entry on."""
+
+    def load_local_table(self, cpu: Cpu, *, slot: int, size: int) -> None:
+        """Let the state use the first `size` entries of a local descriptor table."""
 
     def copy_fpu(self, cpu: Cpu, source: Cpu) -> None:
         """Take over x87 and SSE registers of another state."""

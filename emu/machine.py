@@ -6,17 +6,29 @@ traps, and by what the caller charges.  How a run is sliced or stepped cannot mo
 Rule 3: a program can do nothing to the host; all it gets is a trap.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from emu.blocks import Decoder
 from emu.calls import Frame
-from emu.checkpoint import Checkpoint, FrozenContext, decode, encode
+from emu.checkpoint import Checkpoint, FrozenContext, FrozenTable, decode, encode
 from emu.clock import LAST_CYCLE, Clock
 from emu.context import LABEL, TAG, Context
 from emu.cost import CYCLE_SHIFT, MISPREDICTION_TICKS, cost_model
-from emu.engine import AX, CALLED, ENDLESS, EXPIRED, PASSING, RAISED, SI, WALK, Engine
+from emu.engine import (
+    AX,
+    CALLED,
+    ENDLESS,
+    EXPIRED,
+    LOCAL_DESCRIPTORS,
+    LOCAL_TABLES,
+    PASSING,
+    RAISED,
+    SI,
+    WALK,
+    Engine,
+)
 from emu.errors import (
     BadCheckpointError,
     BadConfigError,
@@ -398,6 +410,22 @@ class Machine:
             raise NoSuchNumberError("contexts still use space", number)
         self._spaces.destroy(number)
 
+    def store_local_descriptors(
+        self, space: int, first: int, descriptors: Sequence[int]
+    ) -> bool:
+        """Set entries of a space's local descriptor table, which then ends behind them.
+
+        They are as a context's own.  Those behind the end are kept, out of sight.  False,
+        and nothing is changed, without room for a table.
+        """
+        target = self._spaces.get(space)
+        end = first + len(descriptors)
+        if not descriptors or not 0 <= first < end <= LOCAL_DESCRIPTORS:
+            raise NoSuchNumberError("no local descriptor", end - 1)
+        entries = target.local + [0] * (end - len(target.local))
+        entries[first:end] = descriptors
+        return self._set_local(target, target.local_slot, entries, end)
+
     def map(self, space: int, address: int, frame: int, rights: int) -> bool:
         """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4).
 
@@ -532,6 +560,8 @@ class Machine:
         )
         self._contexts[number] = context
         target.cpus.append(cpu)
+        if target.local_slot >= 0:
+            self._engine.load_local_table(cpu, slot=target.local_slot, size=target.local_size)
         return context
 
     def context(self, number: int) -> Context:
@@ -591,6 +621,7 @@ class Machine:
                     tuple(sorted(self._spaces.get(number).blocks.decoded))
                     for number in self._spaces.numbers()
                 ),
+                local_tables=tuple(self._frozen_tables()),
                 predictor=self._predictor.freeze(),
                 contexts=tuple(self._freeze(self._contexts[n]) for n in sorted(self._contexts)),
                 pages=pages,
@@ -615,6 +646,43 @@ class Machine:
     def close(self) -> None:
         """Give back all emulator instances; nothing can be run any more."""
         self._engine.close()
+
+    def _set_local(self, space: Space, slot: int, entries: list[int], size: int) -> bool:
+        # A table is a page at an address of its own, since all spaces share what is there.
+        if slot < 0:
+            tables = [self._spaces.get(number) for number in self._spaces.numbers()]
+            taken = {each.local_slot for each in tables}
+            slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+        if slot >= LOCAL_TABLES:
+            return False
+        try:
+            self._engine.fill_local_table(slot, entries)
+        except OutOfTablesError:
+            return False
+        space.local_slot, space.local, space.local_size = slot, entries, size
+        for cpu in space.cpus:
+            self._engine.load_local_table(cpu, slot=slot, size=size)
+        return True
+
+    def _frozen_tables(self) -> Iterator[FrozenTable]:
+        for number in self._spaces.numbers():
+            space = self._spaces.get(number)
+            if space.local_slot >= 0:
+                yield FrozenTable(
+                    number, space.local_slot, space.local_size, tuple(space.local)
+                )
+
+    def _thaw_table(self, frozen: FrozenTable) -> None:
+        tables = [self._spaces.get(number) for number in self._spaces.numbers()]
+        slot, size, entries = frozen.slot, frozen.size, list(frozen.descriptors)
+        if (
+            slot >= LOCAL_TABLES
+            or slot in [each.local_slot for each in tables]
+            or not 0 < size <= len(entries) <= LOCAL_DESCRIPTORS
+        ):
+            raise NoSuchNumberError("local descriptor table is taken:", slot)
+        if not self._set_local(self._spaces.get(frozen.space), slot, entries, size):
+            raise NoSuchNumberError("no room for local descriptor table", slot)
 
     def _freeze(self, context: Context) -> FrozenContext:
         return FrozenContext(
@@ -644,6 +712,8 @@ class Machine:
         for number, decoded in zip(checkpoint.spaces, checkpoint.decoded, strict=True):
             self._spaces.create(number).blocks.decoded.update(decoded)
         self._spaces.data_frames.update(checkpoint.data_frames)
+        for table in checkpoint.local_tables:
+            self._thaw_table(table)
         if not self._predictor.thaw(checkpoint.predictor):
             raise BadConfigError("a predictor that no machine has")
         for frozen in checkpoint.contexts:
@@ -688,6 +758,8 @@ class Machine:
         context.address, context.error, context.vector = frozen.fault
         self._contexts[frozen.number] = context
         space.cpus.append(cpu)
+        if space.local_slot >= 0:
+            self._engine.load_local_table(cpu, slot=space.local_slot, size=space.local_size)
 
     def _wrote(self, frame: int) -> None:
         if self._spaces.is_code(frame):

@@ -13,9 +13,11 @@ cdef class Recorder:
     cdef public object tally
     cdef public long long at
     cdef unsigned long long _base, _size, _origin
-    cdef unsigned long long[::1] _words, _records
+    cdef public unsigned long long[::1] rows
+    cdef unsigned long long[::1] _words
     cdef object _second, _full
-    cdef Py_ssize_t _used, _mark, _capacity
+    cdef public Py_ssize_t used
+    cdef Py_ssize_t _mark, _capacity
     cdef long long _block_start, _first
     cdef Py_ssize_t _count
     cdef unsigned short[::1] _offsets
@@ -56,6 +58,7 @@ cdef class Recorder:
         records=cython.ulonglong[::1], number=Py_ssize_t, at=Py_ssize_t, kind=cython.int
     )
     cpdef list drain(self)
+    cpdef clear(self)
     @cython.locals(records=cython.ulonglong[::1], calls=Calls, at=Py_ssize_t, kind=cython.int)
     cdef _part(
         self,

@@ -19,8 +19,11 @@ from emu.tally import Tally
 
 CAPACITY = 4096  # records; those of one block may go beyond
 
-_FIELDS = 8  # words of a record
-_WRITE = 256  # beside the size
+# The words of a record, as `rows` has them.
+POSITION, IP, ADDRESS, VALUE, KIND, CONTEXT, PATH, LOW = range(8)
+FIELDS = 8
+WRITE = 256  # in KIND, beside the size
+_FIELDS, _WRITE = FIELDS, WRITE  # the compiled module has these as C values
 _ALL = 0xFFFF_FFFF_FFFF_FFFF
 _LONGEST = PAGE + 1  # instructions of a block, at most
 
@@ -55,14 +58,14 @@ class Recorder:
         "_mark",
         "_offsets",
         "_origin",
-        "_records",
         "_second",
         "_size",
-        "_used",
         "_words",
         "at",
         "calls",
+        "rows",
         "tally",
+        "used",
     )
 
     def __init__(
@@ -87,8 +90,8 @@ class Recorder:
         self._second = second
         self._full = full
         self._capacity = CAPACITY
-        self._records = memoryview(bytearray(2 * CAPACITY * _FIELDS * 8)).cast("Q")
-        self._used = 0
+        self.rows = memoryview(bytearray(2 * CAPACITY * _FIELDS * 8)).cast("Q")
+        self.used = 0
         self._mark = 0  # records before the translation that runs
         # The block that was asked for last: where it is and where its instructions are.
         self._block_start = NOWHERE
@@ -97,13 +100,13 @@ class Recorder:
 
     def begin(self) -> None:
         """Take note that a translation starts: what there is is final."""
-        if self._used >= self._capacity:
+        if self.used >= self._capacity:
             self._full(self.drain())
-        self._mark = self._used
+        self._mark = self.used
 
     def begin_again(self) -> None:
         """Take note that a translation starts anew: nothing of it was done."""
-        self._used = self._mark
+        self.used = self._mark
 
     def forget_block(self) -> None:
         """Take note that blocks may have changed."""
@@ -111,9 +114,9 @@ class Recorder:
 
     def undo(self, ip: int) -> None:
         """Drop what the instruction at `ip` read: it faulted."""
-        records = self._records
+        records = self.rows
         kept = self._mark
-        for number in range(self._mark, self._used):
+        for number in range(self._mark, self.used):
             at = number * _FIELDS
             if records[at + 1] == ip and not records[at + 4] & _WRITE:
                 continue
@@ -121,12 +124,12 @@ class Recorder:
             for field in range(_FIELDS):
                 records[to + field] = records[at + field]
             kept += 1
-        self._used = kept
+        self.used = kept
 
     def load_again(self) -> None:
         """Take what the last translation wrote from memory: it was corrected there."""
-        records = self._records
-        for number in range(self._mark, self._used):
+        records = self.rows
+        for number in range(self._mark, self.used):
             at = number * _FIELDS
             kind = records[at + 4]
             if kind & _WRITE:
@@ -179,9 +182,9 @@ class Recorder:
 
     def drain(self) -> list[Access]:
         """Give all records, and forget them."""
-        records = self._records
+        records = self.rows
         found: list[Access] = []
-        for number in range(self._used):
+        for number in range(self.used):
             at = number * _FIELDS
             kind = records[at + 4]
             fields = (
@@ -196,19 +199,23 @@ class Recorder:
                 records[at + 7],
             )
             found.append(_create(Access, fields))
-        self._used = self._mark = 0
+        self.clear()
         return found
+
+    def clear(self) -> None:
+        """Forget all records: `rows` has been read up to `used`."""
+        self.used = self._mark = 0
 
     def _part(
         self, is_write: bool, address: int, size: int, value: int, ip: int, position: int
     ) -> None:
         if not 0 <= address - self._base < self._size:
             return
-        records, calls = self._records, self.calls
-        at = self._used * _FIELDS
+        records, calls = self.rows, self.calls
+        at = self.used * _FIELDS
         if at == len(records):
             records = self._grow()
-        self._used += 1
+        self.used += 1
         kind = size
         if is_write:
             kind += _WRITE
@@ -235,10 +242,10 @@ class Recorder:
 
     def _grow(self) -> memoryview:
         # The records of one block: an instruction for each byte of a page at the worst.
-        size = len(self._records)
+        size = len(self.rows)
         records = memoryview(bytearray(2 * size * 8)).cast("Q")
-        records[:size] = self._records
-        self._records = records
+        records[:size] = self.rows
+        self.rows = records
         return records
 
     def _show(self, block: Block) -> None:

@@ -15,6 +15,8 @@ cdef class Space:
     cdef readonly BlockTable blocks
     cdef readonly list cpus
     cdef readonly dict pages
+    cdef public long long local_slot, local_size
+    cdef public list local
 
 
 @cython.freelist(64)

@@ -36,7 +36,16 @@ _OFFSET = PAGE - 1
 class Space:
     """One address space."""
 
-    __slots__ = ("blocks", "cpus", "number", "pages", "root")
+    __slots__ = (
+        "blocks",
+        "cpus",
+        "local",
+        "local_size",
+        "local_slot",
+        "number",
+        "pages",
+        "root",
+    )
 
     def __init__(
         self, number: int, root: int, blocks: BlockTable, pages: dict[int, "Page"]
@@ -46,6 +55,11 @@ class Space:
         self.blocks = blocks
         self.cpus: list[Cpu] = []  # of the contexts that use it
         self.pages = pages  # by address
+        # Its local descriptor table: which of all tables, what was ever stored there, and
+        # how many entries of it the CPU sees.
+        self.local_slot = -1  # negative: it has none
+        self.local: list[int] = []
+        self.local_size = 0
 
 
 class Page:

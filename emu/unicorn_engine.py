@@ -84,6 +84,9 @@ _SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 _THREAD_SELECTOR = 0x43  # ia32: what fs and gs hold
 _SELECTOR_BEFORE_BASE = 8  # a segment is selector, padding, base, limit, flags
 _AMD64_OWN, _IA32_OWN = 11, 9  # where a thread's own descriptors begin in its table
+_LOCAL_BASE = 0x90_0000  # local tables begin so far behind the others, one page each
+_LOCAL_SELECTORS = 0x40, 0x38  # where amd64 and ia32 would have it in their table (ABI 1.2)
+_LOCAL_FLAGS = 0x8200  # present, a local descriptor table
 _ACCESSED = 1 << 40
 _ARITHMETIC = 0x8D5  # flags that arithmetic sets
 _DIRECTION = 0x400
@@ -115,6 +118,7 @@ class _Layout:
     initial: bytes  # a state at user level
     fs_base: int
     gdt_base: int
+    ldt_base: int
     marks: Marks
     frozen_size: int  # everything that a program can change lies before
     volatile: frozenset[int]  # words that are no part of a frozen state
@@ -249,6 +253,22 @@ class UnicornEngine:
         ctypes.c_uint64.from_address(
             self.host_of(cpu).address + self._layout.gdt_base
         ).value = table
+
+    def fill_local_table(self, slot: int, descriptors: list[int]) -> None:
+        """Fill the local descriptor table `slot`, from its first entry on."""
+        self._descriptors.write_local(slot, descriptors)
+
+    def load_local_table(self, cpu: Cpu, *, slot: int, size: int) -> None:
+        """Let the state use the first `size` entries of a local descriptor table."""
+        # Written to wherever the state is: nothing that was computed depends on it.
+        host = cpu.host
+        state: Any = cpu.blob
+        if isinstance(host, _Instance):
+            state = (ctypes.c_char * self._layout.size).from_address(host.address)
+        selector = _LOCAL_SELECTORS[0 if self._amd64 else 1]
+        base = self._descriptors.local_table(slot)
+        at = self._layout.ldt_base - _SELECTOR_BEFORE_BASE
+        struct.pack_into("<QQII", state, at, selector, base, 8 * size - 1, _LOCAL_FLAGS)
 
     def copy_fpu(self, cpu: Cpu, source: Cpu) -> None:
         """Take over x87 and SSE registers of another state."""
@@ -596,12 +616,28 @@ class _Descriptors:
             entries[first + number] = descriptor | _ACCESSED if descriptor else 0
         number, place = divmod(slot * _GDT_SLOT, PAGE)
         address = self._tables.system + 0x10_0000 + number * PAGE
-        if number not in self._pages:
-            page = self._pages[number] = self._tables.take_page()
-            self._tables.map_system(address, page, PRESENT | WRITABLE | NO_EXECUTE)
-        offset = self._pages[number] - self._memory.tables.base + place
+        offset = self._place(address) + place
         struct.pack_into("<16Q", self._memory.tables.memory, offset, *entries)
         return address + place
+
+    def local_table(self, slot: int) -> int:
+        """The linear address of a local table."""
+        return self._tables.system + _LOCAL_BASE + slot * PAGE
+
+    def write_local(self, slot: int, descriptors: list[int]) -> None:
+        """Fill the local table `slot`; what lies behind `descriptors` is zero."""
+        words = [d | _ACCESSED if d else 0 for d in descriptors]
+        data = struct.pack(f"<{len(words)}Q", *words).ljust(PAGE, b"\0")
+        offset = self._place(self.local_table(slot))
+        self._memory.tables.memory[offset : offset + PAGE] = data
+
+    def _place(self, address: int) -> int:
+        # Where in the tables window the page is that shows there; it stays where it is.
+        if address not in self._pages:
+            page = self._tables.take_page()
+            self._tables.map_system(address, page, PRESENT | WRITABLE | NO_EXECUTE)
+            self._pages[address] = page
+        return self._pages[address] - self._memory.tables.base
 
 
 @cache
@@ -653,6 +689,8 @@ class _Calibration:
         cr3 = self._moved(x86.UC_X86_REG_CR3, self._root | 0x8)
         gdtr = 0, 0x1357_9240, _GDT_SLOT - 1, 0
         gdt_base = self._moved(x86.UC_X86_REG_GDTR, gdtr, shows=gdtr[1])
+        ldtr = 0, 0x1357_9246, 0, 0
+        ldt_base = self._moved(x86.UC_X86_REG_LDTR, ldtr, shows=ldtr[1])
         if self._amd64:
             fs_base = self._moved(x86.UC_X86_REG_FS_BASE, 0x1357_9246)
             gs_base = self._moved(x86.UC_X86_REG_GS_BASE, 0x1357_9246)
@@ -671,7 +709,8 @@ class _Calibration:
         frozen_size = dr6 & ~7
         if _with_plain_flags(self._initial) != self._initial:
             raise EngineError("the flags are not laid out as expected")
-        if gs_base - fs_base != 24 or not errors[0] < frozen_size <= self._size:
+        in_order = gs_base - fs_base == 24 == ldt_base - gs_base
+        if not in_order or not errors[0] < frozen_size <= self._size:
             raise EngineError("the CPU state is not laid out as expected")
         return _Layout(
             path=self._path,
@@ -679,11 +718,17 @@ class _Calibration:
             initial=self._initial,
             fs_base=fs_base,
             gdt_base=gdt_base,
+            ldt_base=ldt_base,
             marks=Marks(pending[0], errors[0], cr2, dr6),
             frozen_size=frozen_size,
-            # Behind the error code lies where a software interrupt went on.
+            # Behind the error code lies where a software interrupt went on.  The local
+            # descriptor table is the space's.
             volatile=frozenset(
-                at & ~7 for at in (cr2, dr6, cr3, pending[0], errors[0], errors[0] + 8)
+                at & ~7
+                for at in (
+                    *(cr2, dr6, cr3, pending[0], errors[0], errors[0] + 8),
+                    *(ldt_base - 8, ldt_base, ldt_base + 8),
+                )
             ),
         )
 

@@ -8,7 +8,7 @@ import re
 
 _SUFFIX = re.compile(r"\.(isra|part|constprop|cold|lto_priv|llvm)(\.\d+)*")
 _NUMBER = re.compile(r"\d+")
-_DEEPEST = 64  # nested template arguments
+_DEEPEST = 64  # nested template arguments, or names in one
 _OPERATORS = {
     "nw": "new",
     "dl": "delete",
@@ -51,12 +51,16 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self._names = 0  # that were begun
 
     def read_name(self) -> str:
         """Read a nested or plain name."""
+        self._names += 1
+        if self._names > _DEEPEST:
+            raise ValueError("too many names in one")
         if self._take("N"):
-            while self._peek() in "rVKRO":  # qualifiers of a member function
-                self.at += 1
+            while self._take_any("rVKRO"):  # qualifiers of a member function
+                pass
             parts: list[str] = []
             while not self._take("E"):
                 self._read_part(parts)
@@ -142,9 +146,7 @@ class _Reader:
             self.at += 1
             while not self._take("E"):
                 self._skip_type(depth + 1)
-        elif head and head in "PROKVabcdefghijlmnostvwxyz":
-            self.at += 1
-        else:
+        elif not self._take_any("PROKVabcdefghijlmnostvwxyz"):
             raise ValueError(f"{self.text!r} at {self.at}")
 
     def _skip_substitution(self) -> None:
@@ -155,6 +157,13 @@ class _Reader:
 
     def _peek(self) -> str:
         return self.text[self.at : self.at + 1]
+
+    def _take_any(self, letters: str) -> bool:
+        head = self._peek()
+        if not head or head not in letters:
+            return False
+        self.at += 1
+        return True
 
     def _take(self, letter: str) -> bool:
         if self._peek() != letter:

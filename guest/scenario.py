@@ -156,6 +156,14 @@ class IrqSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleSpec:
+    """A module that the boot loader hands to the root task; `command` begins with its name."""
+
+    command: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Functions:
     """What the checker is told about functions: globs on short names."""
 
@@ -201,6 +209,7 @@ class Scenario:
     expect: Expect
     text: str
     console_input: bytes = b""
+    modules: tuple[ModuleSpec, ...] = ()
 
     @property
     def threads(self) -> tuple[ThreadSpec, ...]:
@@ -277,6 +286,7 @@ def _scenario(
     ram = top.size("ram", DEFAULT_RAM, low=MIN_RAM, high=MAX_RAM)
     tasks, gates, irqs = top.tables("task"), top.tables("gate"), top.tables("irq")
     semaphores, functions = top.tables("semaphore"), top.table("functions")
+    modules = top.tables("module")
     expect, library = top.table("expect"), top.table("library")
     console = top.table("console")
     top.finish()
@@ -323,11 +333,21 @@ def _scenario(
         irqs=tuple(_irq(*item, names, arch) for item in zip(irqs, irq_names, strict=True)),
         semaphores=tuple(semaphore_names),
         console_input=_console_input(console),
+        modules=tuple(map(_module, modules)),
         functions=_functions(functions),
         library=_library(library),
         expect=_expect(expect, names, arch),
         text=text,
     )
+
+
+def _module(table: Table) -> ModuleSpec:
+    command, text = table.string("command"), table.string("text", "")
+    if not command.strip() or not command.isprintable() or len(command) > _MAX_ARGUMENTS:
+        what = f"expected a name, and perhaps arguments, of at most {_MAX_ARGUMENTS} characters"
+        raise table.error("command", what)
+    table.finish()
+    return ModuleSpec(command, text)
 
 
 def _arch(top: Table, chosen: str | None) -> tuple[Arch, tuple[Arch, ...]]:

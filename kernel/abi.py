@@ -74,6 +74,7 @@ PAGE_SIZE = 1 << PAGE_SHIFT
 
 # Segments (ABI 1.2): user selectors as the segment information of amd64 gives them.
 USER_SEGMENTS = 4  # descriptors that a thread may set
+LOCAL_SEGMENTS = 512  # and that a task may: a local descriptor table is one page (ABI 6.1)
 SEGMENT_SHIFT = 16  # in the opcode word of setting a base: which one
 SELECTOR_USER_DATA = 0x23
 SELECTOR_USER_CODE64 = 0x2B
@@ -358,6 +359,7 @@ ICU_SET_MODE = 6
 
 # Operations of the kernel debugger (`l4/sys/kdebug.h`, `l4/sys/debugger.h`, ABI 6.10):
 # group << 8 | operation.
+DEBUGGER_ENTER = 0x000
 DEBUGGER_OUT_CHAR = 0x001
 DEBUGGER_OUT_STRING = 0x002
 DEBUGGER_OUT_HEX32 = 0x003
@@ -368,8 +370,23 @@ DEBUGGER_OUT_HEX8 = 0x007
 DEBUGGER_OUT_DECIMAL = 0x008
 DEBUGGER_SET_NAME = 0x100
 DEBUGGER_GLOBAL_ID = 0x101
+DEBUGGER_ID_OF_POINTER = 0x102
+DEBUGGER_LOG_TYPE = 0x103
+DEBUGGER_SWITCH_LOG = 0x104
 DEBUGGER_NAME_OF_ID = 0x105
+DEBUGGER_LOG_NAME = 0x106
+DEBUGGER_ADD_IMAGE = 0x107
 DEBUGGER_GET_NAME = 0x108
+DEBUGGER_OBJECT_INFOS = 0x110
+DEBUGGER_TRACE_TEXT = 0x201
+DEBUGGER_TRACE_CLEAR = 0x202
+DEBUGGER_TRACE_DUMP = 0x203
+DEBUGGER_TRACE_VALUES = 0x204
+DEBUGGER_TRACE_BINARY = 0x205
+DEBUGGER_TRACE_STATUS = 0x210
+DEBUGGER_TRACE_SLOTS = 0x211
+DEBUGGER_COVERAGE = 0x400
+DEBUGGER_MEMORY = 0x500
 DEBUGGER_NAME_SIZE = 16  # bytes, with the NUL behind the name
 
 # Flags of the thread operations (ABI 6.2).

@@ -34,6 +34,17 @@ class Firing(IntEnum):
     PENDING = 3  # until a thread is bound
 
 
+class Purpose(IntEnum):
+    """What a guest told the kernel's debugger."""
+
+    ENTER = 0  # that it wants to be looked at; it goes on at once, there is nobody
+    COMMAND = 1  # to do something by itself
+    TEXT = 2  # an entry of the trace buffer: text,
+    VALUES = 3  # text with three values,
+    BINARY = 4  # or bytes
+    IMAGE = 5  # which program lies where in a task
+
+
 class Transfer(NamedTuple):
     """A message reached a thread; `error` is what the receiver was told, 0 if it is whole."""
 
@@ -136,6 +147,19 @@ class Named(NamedTuple):
     thread: int
     target: int
     name: bytes
+    ip: int
+
+
+class Remark(NamedTuple):
+    """A guest told the kernel's debugger something; `text` is bytes of the guest's."""
+
+    cycle: int
+    position: int
+    thread: int
+    target: int  # the task that an IMAGE is about; 0: none
+    purpose: Purpose
+    text: bytes
+    values: tuple[int, ...]  # three VALUES, or the address of an IMAGE
     ip: int
 
 
@@ -243,6 +267,7 @@ Event: TypeAlias = (
     | Awoken
     | Interrupt
     | Named
+    | Remark
     | Created
     | Deleted
     | Refused

@@ -39,7 +39,7 @@ from kernel.scheduler import Scheduler
 from kernel.state import Kernel
 from kernel.utcb import WORDS
 
-FREEZE_VERSION = 2
+FREEZE_VERSION = 3
 
 _KINDS: tuple[type[Object], ...] = (
     Task,

@@ -6,6 +6,7 @@ Rule 3: numbers of contexts and spaces are chosen by the kernel, which is what l
 be frozen as plain data and thawed against another machine.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 # Why `Machine.run` came back.  `emu.traps` has the same numbers; a test compares them.
@@ -106,6 +107,15 @@ class MachineOf(Protocol[C]):
 
     def destroy_space(self, number: int) -> None:
         """Forget an address space; no context may use it any more."""
+
+    def store_local_descriptors(
+        self, space: int, first: int, descriptors: Sequence[int]
+    ) -> bool:
+        """Set entries of a space's local descriptor table, which then ends behind them.
+
+        At least one, and none beyond the 512th; they are as those of a context.  False, and
+        nothing is changed, without room for a table.
+        """
 
     def map(self, space: int, address: int, frame: int, rights: int) -> bool:
         """Map the page frame at physical `frame` with `rights` (X=1, W=2, R=4).

@@ -13,7 +13,7 @@ cdef class Kernel:
     cdef public int number, running, space, faults
     cdef public object logged, frame, clock_told, input, names
     cdef public bint clock_due
-    cdef public long long idle, kip_frame
+    cdef public long long idle, kip_frame, trace_frame
     cdef public list arrivals
     cdef public dict objects, threads, holders, references, charges, doomed
     cdef public list timeouts, shared_free

@@ -92,6 +92,7 @@ class Kernel:
         "thread_label",
         "threads",
         "timeouts",
+        "trace_frame",
     )
 
     def __init__(
@@ -131,6 +132,7 @@ class Kernel:
         self.names: dict[int, str] = {}  # what guests call objects; a character is a byte
         self.input = ""  # of the console, that nobody has read; a character is a byte
         self.kip_frame = -1  # of the kernel info page; negative: there is none
+        self.trace_frame = -1  # of the trace buffer's status page, likewise
         self.clock_due = True  # its clock is to be set before a thread runs
         self.clock_told = 0  # what it says
         self.running = 0  # number of the thread that ran last

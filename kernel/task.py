@@ -1,6 +1,6 @@
 """Operations on tasks: the task protocol (ABI 6.1)."""
 
-from kernel import abi, capability, items, mapping
+from kernel import abi, capability, items, mapping, segments
 from kernel.abi import Errno, IpcError, Rights
 from kernel.errors import GuestFault
 from kernel.flexpage import ALL_SPACES, Flexpage, Kind, Outcome, decode, encode
@@ -23,7 +23,7 @@ def invoke(kernel: Kernel, task: Task, request: Request) -> Answer:
         case abi.TASK_ADD_KU_MEM:
             return _add_ku_mem(kernel, task, request)
         case abi.TASK_LDT_SET:
-            raise GuestFault(Errno.ENOSYS, refused="task: a local descriptor table")
+            return segments.set_local(kernel, task, request)
         case opcode:
             raise GuestFault(Errno.ENOSYS, refused=f"task operation {opcode}")
 

@@ -25,6 +25,7 @@ from kernel.events import (
     Log,
     Named,
     Refused,
+    Remark,
     Resumption,
     Switch,
     Transfer,
@@ -75,6 +76,7 @@ KIND_NAMES = {
             Awoken: ("awoken", "awakenings"),
             Interrupt: ("interrupt", "interrupts"),
             Named: ("named", "namings"),
+            Remark: ("remark", "remarks"),
             Items: ("items",),
             Created: ("created", "creations"),
             Deleted: ("deleted", "deletions"),
@@ -91,7 +93,7 @@ NOT_RECORDED = frozenset(
 _OBJECTS = frozenset(
     ("sender", "receiver", "thread", "target", "via", "irq", "previous", "next")
 )
-_TEXTS = frozenset(("data", "name", "reason", "kind"))
+_TEXTS = frozenset(("data", "name", "reason", "kind", "text"))
 
 
 def _fields() -> dict[int, dict[str, Field]]:

@@ -10,11 +10,32 @@ cdef Py_ssize_t _ROOM, CHUNK
 cdef int TRANSFER, SWITCH, SWITCH_WORDS, _OBJECT
 
 
+cdef class Follower:
+    cpdef transfer(
+        self,
+        long long cycle,
+        long long position,
+        int sender,
+        int receiver,
+        int operation,
+        int via,
+        unsigned long long tag,
+        unsigned long long label,
+        int error,
+        unsigned long long receiver_ip,
+        bytes payload,
+        bytes overwritten,
+    )
+    cpdef switch(self, int following)
+    cpdef event(self, event)
+
+
 cdef class RunRecorder(Recorder):
     cdef public object identity
     cdef public list listeners
-    cdef public long long messages, invocations, refusals
-    cdef public list faults, refused
+    cdef public long long messages, invocations, refusals, remarked
+    cdef public list faults, refused, remarks
+    cdef public Follower follower
     cdef public object names, sink
     cdef bytearray _log
     cdef object _hash, _bytes
@@ -22,7 +43,7 @@ cdef class RunRecorder(Recorder):
     cdef unsigned long long[::1] _out, _old
     cdef unsigned long long _kinds, _objects
     cdef Py_ssize_t _end, _last, _hashed, _given, _records
-    cdef bytes _previous
+    cdef bytes _previous, _before
 
     @cython.locals(
         tag=cython.ulonglong,

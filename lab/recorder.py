@@ -15,6 +15,7 @@ from kernel.events import (
     Log,
     Named,
     Refused,
+    Remark,
     Transfer,
     Waiting,
 )
@@ -48,15 +49,49 @@ _ONE = 1  # as wide as the sets of kinds and objects
 _OBJECT = 63
 
 
+class Follower:
+    """Whoever follows a run event by event, and wants no object of a transfer or switch."""
+
+    __slots__ = ()
+
+    def transfer(
+        self,
+        cycle: int,
+        position: int,
+        sender: int,
+        receiver: int,
+        operation: int,
+        via: int,
+        tag: int,
+        label: int,
+        error: int,
+        receiver_ip: int,
+        payload: bytes,
+        overwritten: bytes,
+    ) -> None:
+        """Take note of a message that has just arrived: see `events.Transfer`."""
+        raise NotImplementedError
+
+    def switch(self, following: int) -> None:
+        """Take note of a switch of threads: see `events.Switch`."""
+        raise NotImplementedError
+
+    def event(self, event: Event) -> None:
+        """Take note of anything else."""
+        raise NotImplementedError
+
+
 class RunRecorder(Recorder):
     """Takes the events of one run in, in bounded memory, and passes them on.
 
     `messages` counts completed transfers into a thread, `invocations` those of kernel
-    objects; `refused` has the first of `refusals`.  `names` is told what guests say of names.
-    A `sink` that is there before the first event gets all records, the last at `flush`.
+    objects; `refused` has the first of `refusals`, `remarks` of all that were `remarked`.
+    `names` is told what guests say of names.  A `sink` that is there before the first event
+    gets all records, the last at `flush`.
     """
 
     __slots__ = (
+        "_before",
         "_bytes",
         "_end",
         "_given",
@@ -72,6 +107,7 @@ class RunRecorder(Recorder):
         "_records",
         "_word",
         "faults",
+        "follower",
         "identity",
         "invocations",
         "listeners",
@@ -79,6 +115,8 @@ class RunRecorder(Recorder):
         "names",
         "refusals",
         "refused",
+        "remarked",
+        "remarks",
         "sink",
     )
 
@@ -89,11 +127,14 @@ class RunRecorder(Recorder):
         self.identity = identity
         # Whoever is shown every event, one after the other.
         self.listeners = [] if listener is None else [listener]
+        self.follower: Follower | None = None  # it is shown events before the listeners are
         self.messages = 0
         self.invocations = 0
         self.faults: list[Fault | Exception_] = []
         self.refused: list[Refused] = []
         self.refusals = 0
+        self.remarks: list[Remark] = []
+        self.remarked = 0
         self.names: Names | None = None
         self.sink: Sink | None = None
         self._log = bytearray()
@@ -108,11 +149,14 @@ class RunRecorder(Recorder):
         # Of the chunk that is not complete yet.
         self._records = 0
         self._kinds = self._objects = 0
+        self._before = b""  # what `prepare` kept, if anybody follows
         self._old = memoryview(bytearray(MR_COUNT * 8)).cast("Q")
 
     def prepare(self, utcb: Utcb, count: int) -> None:
         """Keep what a receiver holds in the first `count` words: a transfer comes next."""
         utcb.widen(self._old, 0, count)
+        if self.follower is not None:
+            self._before = utcb.read(count)
 
     def transfer(
         self,
@@ -152,6 +196,21 @@ class RunRecorder(Recorder):
         self.messages += 1
         self._kinds |= _ONE << TRANSFER
         self._objects |= _ONE << (sender & _OBJECT) | _ONE << (receiver.number & _OBJECT)
+        if self.follower is not None:
+            self.follower.transfer(
+                cycle,
+                position,
+                sender,
+                receiver.number,
+                operation,
+                via,
+                tag,
+                receiver.registers[LABEL],
+                error,
+                receiver_ip,
+                receiver.utcb.read(count),
+                self._before,
+            )
         self._close(size)
 
     def switch(self, cycle: int, position: int, previous: int, following: int) -> None:
@@ -166,6 +225,8 @@ class RunRecorder(Recorder):
         self._out[at + 4] = following
         self._kinds |= _ONE << SWITCH
         self._objects |= _ONE << (previous & _OBJECT) | _ONE << (following & _OBJECT)
+        if self.follower is not None:
+            self.follower.switch(following)
         self._close(SWITCH_WORDS)
 
     def record(self, event: Event) -> None:
@@ -186,6 +247,8 @@ class RunRecorder(Recorder):
             party = record[at]
             self._objects |= _ONE << (party & _OBJECT)
         self._note(event)
+        if self.follower is not None:
+            self.follower.event(decode(record, self._word))
         self._close(size)
 
     def flush(self) -> None:
@@ -274,6 +337,10 @@ class RunRecorder(Recorder):
             self.refusals += 1
             if len(self.refused) < _MOST_REPORTS:
                 self.refused.append(event)
+        elif isinstance(event, Remark):
+            self.remarked += 1
+            if len(self.remarks) < _MOST_REPORTS:
+                self.remarks.append(event)
         elif _is_unhandled(event) and len(self.faults) < _MOST_REPORTS:
             self.faults.append(event)
 

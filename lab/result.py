@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from guest.scenario import Scenario
-from kernel.events import Event, Exception_, Fault, Refused
+from kernel.events import Event, Exception_, Fault, Refused, Remark
 from lab.checker.finding import Finding
 from lab.expect import Comparison, Expectation, compare
 from lab.names import Names
@@ -40,6 +40,8 @@ class Run:
     comparison: Comparison | None = None  # None: not checked, or any findings will do
     unused: tuple[Suppression, ...] = ()  # suppressions that fit no finding
     expired: tuple[Suppression, ...] = ()
+    remarks: tuple[Remark, ...] = ()  # the first of what guests told the kernel's debugger
+    remarked: int = 0
 
     @property
     def holds(self) -> bool:

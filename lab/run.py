@@ -196,5 +196,7 @@ def _report(
         trace_hash=recorder.trace_hash(),
         last=recorder.last(),
         names=system.names,
+        remarks=tuple(recorder.remarks),
+        remarked=recorder.remarked,
     )
     return judge(done)

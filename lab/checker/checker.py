@@ -35,7 +35,6 @@ from kernel.events import (
     Switch,
     Transfer,
     Waiting,
-    words_of,
 )
 from kernel.utcb import BDR, BR, ERROR, MR
 from lab.checker.candidate import Candidates
@@ -53,7 +52,7 @@ from lab.checker.rules import (
     setup,
 )
 from lab.checker.shadow import Shadow
-from lab.checker.stream import Access, Call, Chain, Where, common
+from lab.checker.stream import Access, Arrival, Call, Chain, Where, common
 
 _IN_PAGE_FAULT, _IN_EXCEPTION = 1, 2
 _ITEM_RESULT = 6  # bits of an item's first word that say what became of it
@@ -154,7 +153,9 @@ class Checker:
 
     def _words(self, shadow: Shadow, turn: Turn) -> tuple[int, ...]:
         end = min((turn.call.tag & TAG_WORDS) * shadow.word, shadow.limit)
-        return words_of(bytes(shadow.memory[:end]), shadow.word)
+        data = memoryview(shadow.memory)[:end]
+        words = data.cast("Q") if shadow.word == 8 else data.cast("I")
+        return tuple(words.tolist())
 
     def _turn(self, shadow: Shadow, call: Call) -> Turn:
         """Make the turn of a call; its owner is in all places that prepared it."""
@@ -171,9 +172,11 @@ class Checker:
                 is_open = False
         if turn.receives:
             # The last store of buffer registers tells who has prepared them for this.
-            for store in shadow.buffer_stores[-1:]:
-                if store.epoch == shadow.epoch:
-                    _widen(turn, store)
+            stores = shadow.buffer_stores
+            if stores:
+                last = stores[len(stores) - 1]
+                if last.epoch == shadow.epoch:
+                    _widen(turn, last)
         # What an open wait brings has nothing to do with what was sent before.
         turn.is_open = is_open or turn.waits
         return turn
@@ -207,7 +210,7 @@ class Checker:
         """Take in what the kernel did."""
         match event:
             case Transfer():
-                self._transfer(event)
+                self.transfer(_arrival(event))
             case Items():
                 self._items(event)
             case Invocation():
@@ -221,14 +224,19 @@ class Checker:
             case Resumption():
                 self._resumption(event)
             case Switch():
-                if event.next:
-                    self.shadow(event.next).has_run = True
+                self.switch(event.next)
             case Deleted():
                 self._shadows.pop(event.target, None)
             case _:
                 pass
 
-    def _transfer(self, event: Transfer) -> None:
+    def switch(self, following: int) -> None:
+        """Take in that a thread runs now; 0: none."""
+        if following:
+            self.shadow(following).has_run = True
+
+    def transfer(self, event: Arrival) -> None:
+        """Take in that a message has arrived."""
         sender = self._shadows.get(event.sender)
         receiver = self.shadow(event.receiver)
         peer: Turn | None = None
@@ -288,7 +296,7 @@ class Checker:
             for k, value in enumerate(event.results)
             if k % 2 == 0 or event.results[k - 1] & _ITEM_RESULT in _SAYS_WHAT
         ]
-        top = receiver.turns[-1] if receiver.turns else None
+        top = receiver.turns[len(receiver.turns) - 1] if receiver.turns else None
         owner = top if top is not None and top.position == event.position else None
         if owner is not None and len(owner.payload) == start:
             owner.payload += data
@@ -302,7 +310,7 @@ class Checker:
         setup.note_delivery(shadow, 0, len(data))
         shadow.deliver(0, data, turn)
 
-    def _virtual(self, shadow: Shadow, event: Transfer) -> Turn:
+    def _virtual(self, shadow: Shadow, event: Arrival) -> Turn:
         where = Where(event.receiver_ip)
         call = Call(event.position, event.cycle, event.receiver, 0, 0, where, 0)
         self._number += 1
@@ -377,6 +385,17 @@ class Checker:
             shadow.memory[offset:end] = data
             shadow.writers[offset:end] = writers
         shadow.saved = []
+
+
+def _arrival(event: Transfer) -> Arrival:
+    arrival = Arrival()
+    arrival.cycle, arrival.position = event.cycle, event.position
+    arrival.sender, arrival.receiver = event.sender, event.receiver
+    arrival.operation, arrival.via = event.operation, event.via
+    arrival.tag, arrival.label, arrival.error = event.tag, event.label, event.error
+    arrival.receiver_ip = event.receiver_ip
+    arrival.payload, arrival.overwritten = event.payload, event.overwritten
+    return arrival
 
 
 def _widen(turn: Turn, store: Store) -> None:

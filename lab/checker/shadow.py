@@ -102,7 +102,7 @@ class Shadow:
         turns = self.turns
         sinking: Turn | None = None
         waiting: Turn | None = None
-        while turns and turns[-1].depth > low:
+        while turns and turns[len(turns) - 1].depth > low:
             turn = turns.pop()
             if not turn.is_open:
                 self._bury(turn, position)
@@ -148,7 +148,7 @@ class Shadow:
                 gone.append(last)
             elif last.is_open and not last.waits and last.call.where.depth > last.depth:
                 gone.append(last)  # nobody has used it, and now comes another
-            elif last.is_open and kept and kept[-1].is_open and not kept[-1].waits:
+            elif last.is_open and kept and _may_lose(kept[len(kept) - 1]):
                 loser = kept.pop() if last.delivered else last
                 gone.append(loser)
                 if loser is not last:
@@ -306,6 +306,10 @@ class Shadow:
             self.bulk_epoch = self.epoch
         self.bulk_end = access.offset + access.size
         return self.bulk_end - self.bulk_start >= BULK * self.word
+
+
+def _may_lose(turn: Turn) -> bool:
+    return turn.is_open and not turn.waits
 
 
 def _forget_read(writer: Writer, start: int, end: int) -> None:

@@ -10,7 +10,7 @@ thread's first frame has depth 0, a call adds 1, and the chain of inlined functi
 address lies in is a tuple of scope numbers, the outermost first.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 Chain: TypeAlias = tuple[int, ...]
 
@@ -41,30 +41,105 @@ class Where:
         return self.leaf if depth == self.depth else self.chains[depth]
 
 
-class Access(NamedTuple):
-    """An instruction read or wrote bytes of a UTCB."""
+class Access:
+    """An instruction read or wrote bytes of a UTCB.
 
-    position: int
-    thread: int
-    owner: int  # the thread whose UTCB it is
-    offset: int
-    size: int
-    value: int
-    is_write: bool
-    where: Where
-    low: int
+    Whoever is fed one copies what has to last: the next one may be the same object.
+    """
+
+    __slots__ = (
+        "is_write",
+        "low",
+        "offset",
+        "owner",
+        "position",
+        "size",
+        "thread",
+        "value",
+        "where",
+    )
+
+    def __init__(
+        self,
+        position: int,
+        thread: int,
+        owner: int,
+        offset: int,
+        size: int,
+        value: int,
+        is_write: bool,
+        where: Where,
+        low: int,
+    ) -> None:
+        self.position = position
+        self.thread = thread
+        self.owner = owner  # the thread whose UTCB it is
+        self.offset = offset
+        self.size = size
+        self.value = value
+        self.is_write = is_write
+        self.where = where
+        self.low = low
 
 
-class Call(NamedTuple):
+class Call:
     """A system call was entered."""
 
-    position: int
-    cycle: int
-    thread: int
-    selector: int
-    tag: int
-    where: Where  # its `pc` is the address behind the call
-    low: int
+    __slots__ = ("cycle", "low", "position", "selector", "tag", "thread", "where")
+
+    def __init__(
+        self,
+        position: int,
+        cycle: int,
+        thread: int,
+        selector: int,
+        tag: int,
+        where: Where,
+        low: int,
+    ) -> None:
+        self.position = position
+        self.cycle = cycle
+        self.thread = thread
+        self.selector = selector
+        self.tag = tag
+        self.where = where  # its `pc` is the address behind the call
+        self.low = low
+
+
+class Arrival:
+    """A message has reached a thread: what a `Transfer` says, as it is fed by the million.
+
+    As with an `Access`, the next one may be the same object.
+    """
+
+    __slots__ = (
+        "cycle",
+        "error",
+        "label",
+        "operation",
+        "overwritten",
+        "payload",
+        "position",
+        "receiver",
+        "receiver_ip",
+        "sender",
+        "tag",
+        "via",
+    )
+
+    def __init__(self) -> None:
+        self.cycle = 0
+        self.position = 0
+        self.sender = 0
+        self.receiver = 0
+        self.operation = 0
+        self.via = 0
+        self.tag = 0
+        self.label = 0
+        self.error = 0
+        self.receiver_ip = 0
+        self.payload = b""
+        self.overwritten = b""
 
 
 def common(a: Chain, b: Chain) -> Chain:

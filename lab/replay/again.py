@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emu.timing import parse_timing
+from kernel.errors import UsageError
 from kernel.kernel import end, run
+from kernel.variation import Variation, decode
 from lab.recorder import RunRecorder
 from lab.replay.system import DEFAULT_TIMING, System, boot, identify
+from lab.replay.varied import boot_varied
 from lab.trace.opening import damaged
 from lab.trace.reader import Trace
 from lab.trace.records import event_at, size_at, starts_of
@@ -25,11 +28,15 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
     if list(images) != [task.name for task in scenario.tasks]:
         raise damaged(trace.path, "its programs are not those of its scenario")
     timing = parse_timing(trace.head.model) or DEFAULT_TIMING
-    ours = identify(scenario, images, timing=timing)
+    variation = _variation(trace)
+    ours = identify(scenario, images, variation, timing=timing)
     comparison = _Comparison(trace, is_same_run=ours == trace.head.identity())
     recorder = RunRecorder(ours)
     recorder.sink = comparison
-    system = boot(scenario, images, recorder=recorder, timing=timing)
+    if variation:
+        system = boot_varied(scenario, images, variation, recorder=recorder, timing=timing)
+    else:
+        system = boot(scenario, images, recorder=recorder, timing=timing)
     try:
         _run(system, recorder, comparison, progress)
     finally:
@@ -41,6 +48,18 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
         ours.model if ours.model != trace.head.model else None,
         comparison.digest,
     )
+
+
+def _variation(trace: Trace) -> Variation:
+    # What was changed on purpose in the run that is recorded.
+    room = trace.head.arch.utcb_size
+    try:
+        changes = tuple(map(decode, trace.head.variation))
+    except UsageError as error:
+        raise damaged(trace.path, str(error)) from error
+    if any(change.offset + len(change.data) > room for change in changes):
+        raise damaged(trace.path, "a change of a run outside of a UTCB")
+    return changes
 
 
 def _run(

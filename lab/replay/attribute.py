@@ -9,6 +9,18 @@ from collections.abc import Mapping
 
 from emu.context import Context
 from emu.machine import Machine, MachineConfig
+from emu.recorder import (
+    ADDRESS,
+    CONTEXT,
+    FIELDS,
+    IP,
+    KIND,
+    LOW,
+    PATH,
+    POSITION,
+    VALUE,
+    WRITE,
+)
 from emu.recorder import Access as Record
 from emu.timing import Timing
 from emu.traps import SYSTEM_CALL
@@ -19,8 +31,8 @@ from kernel.events import Created, Deleted, Event, Invocation
 from kernel.state import Kernel
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
-from lab.checker.stream import Access, Call, Chain, Where
-from lab.recorder import RunRecorder
+from lab.checker.stream import Access, Arrival, Call, Chain, Where
+from lab.recorder import Follower, RunRecorder
 from lab.replay.system import DEFAULT_TIMING, System, configure
 
 _PLACES = 1 << 16  # places that are kept
@@ -37,7 +49,7 @@ class WatchedMachine(Machine):
 
     def run(self, context: Context, deadline: int) -> int:
         """Run `context` until it traps or cycle `deadline` is reached, and say which."""
-        trap = super().run(context, deadline)
+        trap = Machine.run(self, context, deadline)
         feeder = self.feeder
         if feeder is not None:
             feeder.drain()
@@ -46,11 +58,14 @@ class WatchedMachine(Machine):
         return trap
 
 
-class Feeder:
+class Feeder(Follower):
     """Feeds a checker with what a watched machine does."""
 
     __slots__ = (
+        "_access",
+        "_arrival",
         "_call_page",
+        "_calls",
         "_frames",
         "_images",
         "_introduced",
@@ -59,6 +74,7 @@ class Feeder:
         "_owners",
         "_paths",
         "_places",
+        "_recorder",
         "_size",
         "_unbound",
         "_watch",
@@ -82,10 +98,14 @@ class Feeder:
         self._introduced: set[int] = set()
         self._unbound = True
         self._paths: dict[tuple[int, int], tuple[tuple[int, ...], tuple[Chain, ...]]] = {}
-        self._places: dict[tuple[int, int, int], Where] = {}
+        self._places: dict[tuple[int, ...], Where] = {}
         shared = machine.shared_frames
         addresses = range(shared.start, shared.stop)
         self._watch: Records = machine.watch(addresses, self.take)
+        self._recorder = self._watch.recorder
+        self._calls = self._recorder.calls
+        self._arrival = Arrival()
+        self._access = Access(0, 0, 0, 0, 0, 0, False, Where(0), 0)
         self.learn()
         machine.feeder = self
 
@@ -105,43 +125,70 @@ class Feeder:
 
     def drain(self) -> None:
         """Take what was recorded since the last time."""
-        records = self._watch.drain()
-        if records:
-            self.take(records)
+        recorder = self._recorder
+        if not recorder.used:
+            return
+        rows = recorder.rows
+        for number in range(recorder.used):
+            at = number * FIELDS
+            kind = rows[at + KIND]
+            self._feed(
+                rows[at + POSITION],
+                rows[at + CONTEXT],
+                rows[at + IP],
+                rows[at + ADDRESS],
+                kind & (WRITE - 1),
+                rows[at + VALUE],
+                kind >= WRITE,
+                rows[at + PATH],
+                rows[at + LOW],
+            )
+        recorder.clear()
 
     def take(self, records: list[Record]) -> None:
         """Take records, in their order."""
-        owners, size, feed = self._owners, self._size, self.checker.access
-        for position, thread, ip, address, length, value, is_write, path, low in records:
-            base = address - address % size
-            owner = owners.get(base)
-            if owner is None:
-                continue
-            where = self._place(thread, path, ip)
-            feed(
-                Access(
-                    position, thread, owner, address - base, length, value, is_write, where, low
-                )
-            )
+        for position, thread, ip, address, size, value, is_write, path, low in records:
+            self._feed(position, thread, ip, address, size, value, is_write, path, low)
+
+    def _feed(
+        self,
+        position: int,
+        thread: int,
+        ip: int,
+        address: int,
+        size: int,
+        value: int,
+        is_write: bool,
+        path: int,
+        low: int,
+    ) -> None:
+        offset = address % self._size
+        owner = self._owners.get(address - offset)
+        if owner is None:
+            return
+        access = self._access
+        access.position = position
+        access.thread = thread
+        access.owner = owner
+        access.offset = offset
+        access.size = size
+        access.value = value
+        access.is_write = is_write
+        access.where = self._place(thread, path, ip)
+        access.low = low
+        self.checker.access(access)
 
     def call(self, context: Context) -> None:
         """Take note that a system call is about to be served."""
-        path, low = self._watch.path(context)
         number = context.number
-        calls, chains = self._path(number, path)
+        path = self._calls.path_at(number, context.sp)
         pc = self._machine.call_site(context)
-        if self._call_page and calls and context.ip & -4096 == self._call_page:
-            # The kernel's own page is no frame of the program's.
-            where = Where(pc, calls[:-1], chains[:-1], chains[-1])
-        else:
-            # The call itself lies in front of that address.
-            key = ~number, path, pc
-            known = self._places.get(key)
-            if known is None:
-                known = Where(pc, calls, chains, self._chain(number, pc - 1))
-                self._places[key] = known
-            where = known
-        low = min(low, where.depth)
+        key = ~number, path, pc, context.ip
+        where = self._places.get(key)
+        if where is None:
+            where = self._call_place(context, path, pc)
+            self._keep(key, where)
+        low = min(self._calls.take_low(number, path), where.depth)
         self.checker.call(
             Call(
                 self._machine.instructions,
@@ -153,6 +200,41 @@ class Feeder:
                 low,
             )
         )
+
+    def transfer(
+        self,
+        cycle: int,
+        position: int,
+        sender: int,
+        receiver: int,
+        operation: int,
+        via: int,
+        tag: int,
+        label: int,
+        error: int,
+        receiver_ip: int,
+        payload: bytes,
+        overwritten: bytes,
+    ) -> None:
+        """Take a message that has arrived."""
+        arrival = self._arrival
+        arrival.cycle = cycle
+        arrival.position = position
+        arrival.sender = sender
+        arrival.receiver = receiver
+        arrival.operation = operation
+        arrival.via = via
+        arrival.tag = tag
+        arrival.label = label
+        arrival.error = error
+        arrival.receiver_ip = receiver_ip
+        arrival.payload = payload
+        arrival.overwritten = overwritten
+        self.checker.transfer(arrival)
+
+    def switch(self, following: int) -> None:
+        """Take a switch of threads."""
+        self.checker.switch(following)
 
     def event(self, event: Event) -> None:
         """Take an event, and what came before it."""
@@ -166,17 +248,30 @@ class Feeder:
         elif self._unbound and isinstance(event, Invocation):
             self.learn()
 
+    def _call_place(self, context: Context, path: int, pc: int) -> Where:
+        number = context.number
+        calls, chains = self._path(number, path)
+        if self._call_page and calls and context.ip & -4096 == self._call_page:
+            # The kernel's own page is no frame of the program's.
+            last = len(calls) - 1
+            return Where(pc, calls[:last], chains[:last], chains[last])
+        # The call itself lies in front of that address.
+        return Where(pc, calls, chains, self._chain(number, pc - 1))
+
     def _place(self, thread: int, path: int, pc: int) -> Where:
         key = thread, path, pc
         found = self._places.get(key)
         if found is None:
-            if len(self._places) >= _PLACES:
-                self._places.clear()
-                self._paths.clear()
             calls, chains = self._path(thread, path)
             found = Where(pc, calls, chains, self._chain(thread, pc))
-            self._places[key] = found
+            self._keep(key, found)
         return found
+
+    def _keep(self, key: tuple[int, ...], where: Where) -> None:
+        if len(self._places) >= _PLACES:
+            self._places.clear()
+            self._paths.clear()
+        self._places[key] = where
 
     def _path(self, thread: int, path: int) -> tuple[tuple[int, ...], tuple[Chain, ...]]:
         key = thread, path
@@ -207,7 +302,7 @@ class Watch:
     def begin(self, system: System, recorder: RunRecorder) -> None:
         """Begin to check a system that was booted with it and has not run yet."""
         feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
-        recorder.listeners.append(feeder.event)
+        recorder.follower = feeder
 
     def candidates(self) -> list[Candidate]:
         """Give what may be wrong, by the position where it was seen first."""

@@ -19,8 +19,7 @@ from kernel.variation import Change, OverrideRead, StoreBytes, Variation
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Consequence, Effect, Rule
 from lab.replay.observe import Difference, Item, Observed, Observer, differences
-from lab.replay.system import boot, configure
-from lab.replay.varied import VariedMachine
+from lab.replay.varied import boot_varied
 
 _MOST = 4  # consequences that are told
 _PATTERNS = (0x11, 0x5A)  # two values of every poisoned byte
@@ -147,22 +146,16 @@ class Confirmer:
 
     def _run(self, variation: Variation, start: int, until: int) -> Ended:
         scenario = self._scenario
-        machine = VariedMachine(configure(scenario, timing=self._timing), variation)
         observer = Observer(scenario.arch.word, start)
-        system = boot(scenario, self._images, recorder=observer, machine=machine)
+        system = boot_varied(
+            scenario, self._images, variation, recorder=observer, timing=self._timing
+        )
         observer.log = system.kernel.log.number
-        threads = system.kernel.threads
-
-        def utcb_of(number: int) -> int | None:
-            thread = threads.get(number)
-            return thread.utcb_frame if thread is not None and thread.is_bound() else None
-
-        machine.utcb_of = utcb_of
         try:
             outcome = run(system.kernel, until)
             end(system.kernel, outcome)
             memory = tuple(system.load_word(*place) for place in self._places)
-            return Ended(outcome, observer.observed, machine.now, memory)
+            return Ended(outcome, observer.observed, system.machine.now, memory)
         finally:
             system.close()
 

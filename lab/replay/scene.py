@@ -19,11 +19,14 @@ from kernel.irq import bind, schedule
 from kernel.objects import Capability, Irq, Object, Task, Thread
 from kernel.state import Kernel
 from lab.names import Names
+from lab.replay import modules
+from lab.replay.modules import Module, Placed
 from lab.replay.start import Grants, build_stack
 
 PAGER_RIGHTS = abi.Rights.W | abi.Rights.S | abi.Rights.R
 # Programs at their own physical addresses, and what the info page calls their memory.
 _ONE_TO_ONE = {Start.SIGMA0: kip.Kind.DEDICATED, Start.ROOT: kip.Kind.BOOTLOADER}
+_FULL = int(Page.R | Page.W | Page.X)
 _WITH_KIP = (Start.SIGMA0, Start.L4RE)
 _UTCB_PAGES = {8: 2, 4: 1}  # of an L4Re program, by the size of a word (ABI 2)
 _ROOT_LABEL = 0x40  # sigma0 knows its client by this (ABI 6.12)
@@ -53,6 +56,7 @@ class Scene:
             CapKind.SCHEDULER: kernel.scheduler_object,
         }
         self.names = Names(kernel.arch)
+        self.modules: Placed | None = None  # what the boot loader left in memory
 
     def build(self) -> None:
         """Make everything; GuestError or UsageError if it does not fit."""
@@ -151,6 +155,43 @@ class Scene:
                         key=f"{spec.threads[0].key}.image",
                     )
                 self.kernel.reserved[page] = None
+        self._load_modules()
+
+    def _load_modules(self) -> None:
+        # A root task finds its modules by a table; both end where the RAM ends.
+        scenario, images = self.scenario, self.images
+        starts = {spec.start: spec for spec in scenario.tasks}
+        if Start.ROOT not in starts:
+            if scenario.modules:
+                raise GuestError(
+                    'modules are for a task with start = "root", and there is none',
+                    file=str(scenario.path),
+                    key="module[0]",
+                )
+            return
+        wanted: list[Module] = []
+        for start, kind in ((Start.SIGMA0, modules.SIGMA0), (Start.ROOT, modules.ROOT)):
+            if start in starts:
+                name = starts[start].name
+                spans = _spans(images[name])
+                first, last = (spans[0][0], spans[-1][1] + 1) if spans else (0, 0)
+                wanted.append(Module(kind, f"rom/{name}", first, last))
+        for spec in scenario.modules:
+            wanted.append(Module(modules.OTHER, spec.command, content=spec.text.encode()))
+        placed = modules.place(wanted, end=self.machine.frames.stop)
+        pages = range(placed.base, placed.base + len(placed.data), PAGE_SIZE)
+        if any(
+            page not in self.machine.frames or page in self.kernel.reserved for page in pages
+        ):
+            raise GuestError(
+                f"{len(placed.data):#x} bytes of modules find no room at the end of "
+                f"{scenario.ram:#x} bytes of RAM",
+                file=str(scenario.path),
+                key="ram",
+            )
+        self.kernel.reserved.update(dict.fromkeys(pages))
+        self.machine.write_physical(placed.base, placed.data)
+        self.modules = placed
 
     def _show_kip(self) -> None:
         # Last, since it says which memory is in use.
@@ -170,10 +211,25 @@ class Scene:
                 image = self.images[spec.name]
                 entries[spec.start] = image.entry
                 kind = _ONE_TO_ONE[spec.start]
-                regions += (kip.Memory(first, last, kind) for first, last in _spans(image))
+                rights = _FULL if kind is kip.Kind.BOOTLOADER else 0
+                regions += (
+                    kip.Memory(first, last, kind, subtype=rights)
+                    for first, last in _spans(image)
+                )
+        user_pointer = 0
+        if self.modules is not None:
+            # All of it is the root task's to read.
+            user_pointer = self.modules.base
+            last = user_pointer + len(self.modules.data) - 1
+            regions.append(
+                kip.Memory(
+                    user_pointer, last, kip.Kind.BOOTLOADER, subtype=int(Page.R | Page.W)
+                )
+            )
         kernel.create_kip(
             replace(
                 base,
+                user_pointer=user_pointer,
                 memory=tuple(regions),
                 features=features,
                 sigma0_ip=entries[Start.SIGMA0],

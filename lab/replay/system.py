@@ -17,6 +17,7 @@ from kernel.objects import Task
 from kernel.port import Probe
 from kernel.recorder import Recorder
 from kernel.state import Kernel
+from kernel.variation import Variation, encode
 from lab.names import Names
 from lab.replay.scene import Scene
 from lab.trace.format import Identity
@@ -64,15 +65,20 @@ def load_programs(scenario: Scenario) -> dict[str, Image]:
 
 
 def identify(
-    scenario: Scenario, images: dict[str, Image], *, timing: Timing = DEFAULT_TIMING
+    scenario: Scenario,
+    images: dict[str, Image],
+    variation: Variation = (),
+    *,
+    timing: Timing = DEFAULT_TIMING,
 ) -> Identity:
-    """Say what makes a run of this scenario with these programs what it is."""
+    """Say what makes a run of this scenario with these programs and changes what it is."""
     costs = f"{cost_digest(timing)} {Costs().values()}"
     digest = blake2b(costs.encode(), digest_size=_DIGEST).hexdigest()
     return Identity(
         arch=scenario.arch.name,
         model=f"{timing} {digest} {CPU_KHZ} kHz",
         images=tuple(images[task.name].digest for task in scenario.tasks),
+        variation=tuple(map(encode, variation)),
     )
 
 

@@ -1,11 +1,19 @@
-"""A machine that changes what a variation says, where it says, and runs on."""
+"""A machine that changes what a variation says, where it says, and runs on.
+
+A run with a variation is another run: `lab.replay.system.identify` has it in the identity.
+"""
 
 from collections.abc import Callable
 
 from emu.context import Context
 from emu.machine import Machine, MachineConfig
+from emu.timing import Timing
 from emu.traps import STEPPED
+from guest.image import Image
+from guest.scenario import Scenario
+from kernel.recorder import Recorder
 from kernel.variation import Change, OverrideRead, Variation
+from lab.replay.system import DEFAULT_TIMING, System, boot, configure
 
 
 class VariedMachine(Machine):
@@ -62,3 +70,24 @@ class VariedMachine(Machine):
         )
         self.write_physical(at, kept)
         return trap
+
+
+def boot_varied(
+    scenario: Scenario,
+    images: dict[str, Image],
+    variation: Variation,
+    *,
+    recorder: Recorder | None = None,
+    timing: Timing = DEFAULT_TIMING,
+) -> System:
+    """Make a system of a scenario that will run with these changes; as `boot` does."""
+    machine = VariedMachine(configure(scenario, timing=timing), variation)
+    system = boot(scenario, images, recorder=recorder, machine=machine)
+    threads = system.kernel.threads
+
+    def utcb_of(number: int) -> int | None:
+        thread = threads.get(number)
+        return thread.utcb_frame if thread is not None and thread.is_bound() else None
+
+    machine.utcb_of = utcb_of
+    return system

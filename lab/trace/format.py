@@ -32,14 +32,16 @@ from kernel.events import (
     Log,
     Named,
     Outcome,
+    Purpose,
     Refused,
+    Remark,
     Resumption,
     Switch,
     Transfer,
     Waiting,
 )
 
-TRACE_VERSION = 3
+TRACE_VERSION = 4
 
 HASH_SIZE = 16  # bytes: BLAKE2b-128
 TRANSFER = 1  # kinds of records
@@ -119,6 +121,7 @@ KINDS: dict[type[Event], int] = {
     Created: 15,
     Deleted: 16,
     Resumption: 17,
+    Remark: 18,
 }
 _BY_KIND: dict[int, Any] = {number: kind for kind, number in KINDS.items()}
 
@@ -180,6 +183,7 @@ _CONVERTERS: dict[type, Callable[[int], object]] = {
     Fate: Fate,
     Firing: Firing,
     Outcome: Outcome,
+    Purpose: Purpose,
 }
 
 

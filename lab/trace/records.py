@@ -13,6 +13,7 @@ from kernel.events import (
     Invocation,
     Items,
     Refused,
+    Remark,
     Resumption,
     Transfer,
     Waiting,
@@ -96,6 +97,8 @@ def event_at(words: Sequence[int], at: int, word: int) -> Event:
         _check_words(len(event.answer))
     if isinstance(event, Invocation | Waiting | Refused | Resumption):
         _check_words(len(event.words))
+    if isinstance(event, Remark):
+        _check_words(len(event.values))
     return event
 
 

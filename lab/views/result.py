@@ -18,7 +18,7 @@ from lab.views.findings import (
     render_suppressions,
     render_table,
 )
-from lab.views.text import printable, render_event, render_refusals
+from lab.views.text import printable, render_event, render_refusals, render_remarks
 
 SCHEMA = 1  # docs/json.md says what may change without a new number
 WIDTH = 80  # of tables, where there is no terminal to ask
@@ -69,6 +69,7 @@ def as_json(run: Run) -> dict[str, Any]:
             }
             for event in run.refused
         ],
+        "remarks": [event_as_json(event, run.names) for event in run.remarks],
         "trace_hash": run.trace_hash,
     }
 
@@ -107,6 +108,8 @@ def render_outcome(run: Run, *, quiet: bool, width: int) -> Iterator[Text]:
     """Render how a run ended: faults, what was expected, and the last line; no findings."""
     for fault in run.faults:
         yield from render_event(fault, run.names)
+    if not quiet:
+        yield from render_remarks(run.remarks, run.remarked, run.names)
     yield from render_refusals(run.refused, run.refusals, run.names)
     for expectation in run.expectations:
         if not (quiet and expectation.holds):
@@ -181,7 +184,7 @@ def _summary(run: Run) -> Text:
 
 _HEX = ("tag", "label", "result", "address", "ip", "sender_ip", "receiver_ip")
 _PAYLOADS = ("payload", "overwritten")
-_WORDS = ("words", "old", "answer", "items", "results")
+_WORDS = ("words", "old", "answer", "items", "results", "values")
 _OBJECTS = ("sender", "receiver", "thread", "target", "via", "previous", "next")
 
 

@@ -27,7 +27,9 @@ from kernel.events import (
     Items,
     Log,
     Named,
+    Purpose,
     Refused,
+    Remark,
     Resumption,
     Switch,
     Transfer,
@@ -157,6 +159,9 @@ def _describe(event: Event, names: Names) -> Iterator[Text]:
             yield _head(names.of(event.thread), f"names {name}: ").append(
                 repr(given), style="green"
             )
+        case Remark():
+            yield _remark(event, names)
+            yield _at("at", names, event.thread, event.ip)
         case Refused():
             yield _head(names.of(event.thread), "asked for what is not served: ").append(
                 event.reason, style="red"
@@ -188,6 +193,30 @@ def _describe(event: Event, names: Names) -> Iterator[Text]:
             yield _head(names.of(event.thread), "log: ").append(repr(text), style="green")
         case End():
             yield Text(f"end: {event.outcome.name.lower()}", style="bold")
+
+
+def _remark(event: Remark, names: Names) -> Text:
+    text = decode_console(event.text)
+    shown = Text(repr(text), style="green")
+    what = _PURPOSES[event.purpose]
+    if event.purpose is Purpose.IMAGE:
+        what = what.format(names.of(event.target))
+    elif event.purpose is Purpose.BINARY:
+        shown = Text(event.text.hex(" "), style="green")
+    head = _head(names.of(event.thread), what)
+    if event.text:
+        head.append(": ").append_text(shown)
+    return head.append("".join(f" {value:#x}" for value in event.values))
+
+
+_PURPOSES = {
+    Purpose.ENTER: "enters the debugger, and goes on",
+    Purpose.COMMAND: "has a command for the debugger",
+    Purpose.TEXT: "traces",
+    Purpose.VALUES: "traces",
+    Purpose.BINARY: "traces bytes",
+    Purpose.IMAGE: "tells of a program in {}",
+}
 
 
 def _resumption(event: Resumption, names: Names) -> Iterator[Text]:
@@ -283,6 +312,16 @@ def render_refusals(refused: Iterable[Refused], total: int, names: Names) -> Ite
     """Render what guests asked for and did not get."""
     shown = 0
     for event in refused:
+        shown += 1
+        yield from render_event(event, names)
+    if total > shown:
+        yield Text(f"{INDENT}and {total - shown:,} more")
+
+
+def render_remarks(remarks: Iterable[Remark], total: int, names: Names) -> Iterator[Text]:
+    """Render what guests told the kernel's debugger."""
+    shown = 0
+    for event in remarks:
         shown += 1
         yield from render_event(event, names)
     if total > shown:

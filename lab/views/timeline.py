@@ -18,6 +18,7 @@ from kernel.events import (
     Invocation,
     Log,
     Refused,
+    Remark,
     Switch,
     Transfer,
     words_of,
@@ -121,7 +122,7 @@ def _tracks(event: Event) -> tuple[int, ...]:
             return tuple(number for number in (event.previous, event.next) if number)
         case Interrupt():
             return (event.irq,)
-        case Failure() | Invocation() | Fault() | Exception_() | Log() | Refused():
+        case Failure() | Invocation() | Fault() | Exception_() | Log() | Refused() | Remark():
             return (event.thread,)
         case _:
             return ()

@@ -10,7 +10,7 @@ import pytest
 
 from emu.timing import Timing
 from guest.scenario import load_scenario
-from kernel.events import Refused
+from kernel.events import Purpose, Refused, Remark
 from lab.expect import compare
 from lab.replay.measure import measure
 from lab.result import Run, judge
@@ -91,7 +91,8 @@ def test_a_run_is_as_documented(run: Run) -> None:
     assert [f["suppressed"] for f in value["findings"]] == [None, None, "x"]
     assert [len(value["suppressions"][k]) for k in ("unused", "expired")] == [1, 1]
     assert value["comparison"]["missing"] == [{"rule": "leaked-word"}]
-    seen |= {"refusal", "story", "step", "error", "problem", *STAT}  # of the tests below
+    # Of the tests below.
+    seen |= {"refusal", "remark", "story", "step", "error", "problem", *STAT}
     assert seen == set(SECTIONS)
 
 
@@ -100,6 +101,13 @@ def test_a_refusal_is_as_documented(run: Run) -> None:
     value = as_json(replace(run, refused=(refused,), refusals=1))
     check_object(value, "run", "run", set())
     assert value["refused"][0]["object"] is None
+
+
+def test_a_remark_is_as_documented(run: Run) -> None:
+    remark = Remark(1, 2, 5, 0, Purpose.VALUES, b"state", (1, 2, 3), 0x10)
+    value = as_json(replace(run, remarks=(remark,), remarked=1))
+    check_object(value, "run", "run", set())
+    assert value["remarks"][0]["values"] == ["0x1", "0x2", "0x3"]
 
 
 def test_a_story_is_as_documented() -> None:

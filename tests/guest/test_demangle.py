@@ -27,6 +27,9 @@ from guest.demangle import demangle
         ("_Z", "_Z"),
         ("_ZN99999999999999999999fooEv", "_ZN99999999999999999999fooEv"),
         ("_ZN3Foo" + "I" * 200, "_ZN3Foo" + "I" * 200),
+        ("_ZNK", "_ZNK"),
+        ("_Z" + "Z" * 5000, "_Z" + "Z" * 5000),
+        ("_Z" + "N1aI" * 5000, "_Z" + "N1aI" * 5000),
     ],
 )
 def test_names(symbol: str, name: str) -> None:

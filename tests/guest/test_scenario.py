@@ -340,7 +340,7 @@ def test_absent_keys_have_their_defaults() -> None:
         (
             "[[gates]]",
             'gates: unknown key (did you mean "gate"?): expected one of title, arch, cycles, '
-            "ram, task, gate, irq, semaphore, functions, expect, library, console",
+            "ram, task, gate, irq, semaphore, functions, module, expect, library, console",
         ),
         (
             "[[task.thread]]\n"

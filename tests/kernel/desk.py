@@ -4,7 +4,7 @@ A guest yields `SysCall`, `Work`, `PageFault` or `Trap` and is sent the `Result`
 system call.  There is no instruction and no page table; time passes as guests say.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -126,6 +126,8 @@ class DeskMachine:
     entries: dict[int, Guest] = field(default_factory=dict)  # programs by where they start
     spaces: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
     touched: dict[tuple[int, int], int] = field(default_factory=dict)  # accessed flags
+    local: dict[int, list[int]] = field(default_factory=dict)  # descriptor tables of spaces
+    local_room: int = 1 << 20  # how many more of them there is room for
     table_pages: int = 1 << 20  # how many pages page tables have room for
     space_room: int = 1 << 20  # and how many more spaces
     clock: int = -1
@@ -209,6 +211,21 @@ class DeskMachine:
     def destroy_space(self, number: int) -> None:
         assert not any(context.space == number for context in self.contexts.values())
         del self.spaces[number]
+        self.local_room += self.local.pop(number, None) is not None
+
+    def store_local_descriptors(
+        self, space: int, first: int, descriptors: Sequence[int]
+    ) -> bool:
+        assert space in self.spaces
+        assert 0 <= first < first + len(descriptors) <= 512
+        if space not in self.local:
+            if not self.local_room:
+                return False
+            self.local_room -= 1
+        # What lies behind the end, and would come back, is of no matter here.
+        old = self.local.get(space, [])[:first]
+        self.local[space] = old + [0] * (first - len(old)) + list(descriptors)
+        return True
 
     def map(self, space: int, address: int, frame: int, rights: int) -> bool:
         pages = self.spaces[space]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kernel import abi, quota, timeout
+from kernel import abi, quota, timeout, trace_buffer
 from kernel.objects import (
     DEAD,
     READY,
@@ -192,8 +192,10 @@ def check_quotas(desk: Desk) -> None:
         assert each.used == expected.get(each, 0), f"quota {each.number}"
         assert 0 <= each.used <= each.limit + quota.CAP_BYTES
     shared = desk.machine.shared_frames
-    if not kernel.kip_frame:
-        assert free == len(shared) * abi.PAGE_SIZE
+    free += abi.PAGE_SIZE * (kernel.kip_frame >= 0)
+    if kernel.trace_frame >= 0:
+        free += abi.PAGE_SIZE + trace_buffer.SLOTS * (128 if kernel.arch.word == 8 else 64)
+    assert free == len(shared) * abi.PAGE_SIZE
     ends = [address + size for address, size in kernel.shared_free]
     starts = [address for address, _ in kernel.shared_free]
     assert all(end < start for end, start in zip(ends, starts[1:], strict=False))

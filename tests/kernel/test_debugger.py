@@ -4,7 +4,7 @@ import pytest
 
 from kernel import abi
 from kernel.abi import AMD64, IA32, Arch, Errno, Protocol
-from kernel.events import Log, Named, Refused
+from kernel.events import Log, Named, Purpose, Refused, Remark
 from kernel.freeze import freeze, thaw
 from kernel.objects import Thread
 from tests.kernel.desk import Desk, Result, SysCall, object_item, tag
@@ -23,6 +23,10 @@ def scene(arch: Arch, *steps: SysCall) -> tuple[Desk, Thread]:
 def call(*words: int, items: int = 0) -> SysCall:
     sent = tag(Protocol.DEBUGGER, len(words) - 2 * items, items)
     return SysCall(JDB | abi.CALL, sent, words=words)
+
+
+def remarks(desk: Desk) -> list[tuple[object, ...]]:
+    return [event[2:] for event in desk.recording.events if isinstance(event, Remark)]
 
 
 def text_words(text: bytes, word: int) -> tuple[int, ...]:
@@ -107,19 +111,26 @@ def test_the_global_id_is_the_objects_number_and_leads_to_its_name() -> None:
         (call(abi.DEBUGGER_GET_NAME), Errno.EINVAL),
         (call(abi.DEBUGGER_GLOBAL_ID, *object_item(0x99), items=1), Errno.EINVAL),
         (call(abi.DEBUGGER_SET_NAME, 0x41), Errno.EINVAL),
-        (call(abi.DEBUGGER_OUT_CHAR), Errno.EINVAL),
-        (call(), Errno.ENOSYS),
-        (call(0), Errno.ENOSYS),
-        (call(0x102, 1), Errno.ENOSYS),
-        (call(0x110, *object_item(3), items=1), Errno.ENOSYS),
-        (call(0x201, 1), Errno.ENOSYS),
-        (call(0x400), Errno.ENOSYS),
+        (call(abi.DEBUGGER_OUT_CHAR), Errno.EMSGTOOSHORT),
+        (call(abi.DEBUGGER_OUT_DECIMAL), Errno.EMSGTOOSHORT),
+        (call(abi.DEBUGGER_OUT_STRING), Errno.EMSGTOOSHORT),
+        (call(abi.DEBUGGER_ENTER), Errno.EMSGTOOSHORT),
+        (call(abi.DEBUGGER_ID_OF_POINTER), Errno.EINVAL),
+        (call(abi.DEBUGGER_LOG_TYPE, 0, 0x63_7069), Errno.EINVAL),
+        (call(abi.DEBUGGER_LOG_NAME, 0), Errno.EINVAL),
+        (call(abi.DEBUGGER_SWITCH_LOG, 1), Errno.EINVAL),
+        (call(abi.DEBUGGER_ADD_IMAGE, 0x1000), Errno.EINVAL),
+        (call(abi.DEBUGGER_ADD_IMAGE, 0x1000, *object_item(3), items=1), Errno.EINVAL),
+        (call(0x111), Errno.ENOSYS),
+        (call(0x206, 1), Errno.ENOSYS),
+        (call(0x300, 1), Errno.ENOSYS),
+        (call(abi.DEBUGGER_COVERAGE), Errno.ENOSYS),
         (call(0xFFFF), Errno.ENOSYS),
         (SysCall(JDB | abi.CALL, tag(Protocol.LOG, 1)), Errno.EBADPROTO),
     ],
 )
 def test_what_the_debugger_does_not_do_is_an_error(step: SysCall, expected: Errno) -> None:
-    """ABI 6.10: anything else is -38, and reported."""
+    """ABI 6.10: anything else is -38, and reported; -1001 or -22 for what is malformed."""
     desk, thread = scene(AMD64, step)
 
     desk.run()
@@ -159,17 +170,117 @@ def test_a_number_is_printed_on_the_log(
 @pytest.mark.parametrize("arch", [AMD64, IA32], ids=lambda arch: arch.name)
 @pytest.mark.parametrize("size", [0, 5, 11, 0xFFFF_FFFF])
 def test_a_text_is_printed_on_the_log(arch: Arch, size: int) -> None:
-    """ABI 6.10: outnstring, no further than the message registers go."""
-    words = text_words(b"hello world", arch.word)
+    """ABI 6.10: outnstring, no further than the words that were sent."""
+    words = text_words(b"hello world!", arch.word)
     desk, thread = scene(arch, call(abi.DEBUGGER_OUT_STRING, size, *words))
-    thread.utcb.store(64, 0x5555)
+    for k in range(len(words), 61):
+        thread.utcb.store(2 + k, 0x5555)
 
     desk.run()
 
-    printed = desk.recording.console()
-    most = 61 * arch.word
-    assert printed == (b"hello world" + bytes(most))[: min(size, most)]
+    assert desk.recording.console() == b"hello world!"[:size]
     assert len([e for e in desk.recording.events if isinstance(e, Log)]) == 1
+
+
+def test_a_text_ends_at_a_nul() -> None:
+    """ABI 6.10: outnstring prints a C string."""
+    words = text_words(b"ab\0cd", 8)
+    desk, _ = scene(AMD64, call(abi.DEBUGGER_OUT_STRING, 5, *words))
+
+    desk.run()
+
+    assert desk.recording.console() == b"ab"
+
+
+@pytest.mark.parametrize("arch", [AMD64, IA32], ids=lambda arch: arch.name)
+@pytest.mark.parametrize(
+    ("text", "purpose", "said"),
+    [
+        (b"panic!", Purpose.ENTER, b"panic!"),
+        (b"", Purpose.ENTER, b""),
+        (b"*#", Purpose.ENTER, b"*#"),
+        (b"*#Tbs", Purpose.COMMAND, b"Tbs"),
+        (b"\x1b[2J\xff", Purpose.ENTER, b"\x1b[2J\xff"),
+    ],
+)
+def test_who_enters_the_debugger_goes_on_and_it_is_told(
+    arch: Arch, text: bytes, purpose: Purpose, said: bytes
+) -> None:
+    """ABI 6.10: enter, with a text; one that begins with *# is a sequence of commands."""
+    enter = call(abi.DEBUGGER_ENTER, len(text), *text_words(text, arch.word))
+    desk, thread = scene(arch, enter, call(abi.DEBUGGER_OUT_CHAR, 0x2E))
+
+    desk.run()
+
+    assert desk.result(thread) == [Result(0, 0), Result(0, 0)]
+    assert remarks(desk) == [(thread.number, 0, purpose, said, (), 0x1000)]
+    assert desk.recording.console() == b"."
+
+
+def test_a_text_to_enter_with_is_no_longer_than_what_was_sent() -> None:
+    """ABI 6.10: enter: w1 len, text from w2."""
+    desk, _ = scene(AMD64, call(abi.DEBUGGER_ENTER, 1 << 63, *text_words(b"12345678", 8)))
+
+    desk.run()
+
+    assert [each[3] for each in remarks(desk)] == [b"12345678"]
+
+
+def test_a_message_without_words_enters_the_debugger() -> None:
+    """ABI 6.10: no words at all: enter debugger."""
+    desk, thread = scene(AMD64, call())
+
+    desk.run()
+
+    assert desk.result(thread) == [Result(0, 0)]
+    assert remarks(desk) == [(thread.number, 0, Purpose.ENTER, b"", (), 0x1000)]
+
+
+@pytest.mark.parametrize("arch", [AMD64, IA32], ids=lambda arch: arch.name)
+def test_a_loader_can_tell_where_it_put_a_program(arch: Arch) -> None:
+    """ABI 6.10: task add image info: w1 base, then the name."""
+    words = (0x40_0000, *text_words(b"rom/hello\0??", arch.word), *object_item(abi.CAP_TASK))
+    desk, thread = scene(arch, call(abi.DEBUGGER_ADD_IMAGE, *words, items=1))
+
+    desk.run()
+
+    assert desk.result(thread) == [Result(0, 0)]
+    expected = (thread.number, thread.task.number, Purpose.IMAGE, b"rom/hello", (0x40_0000,))
+    assert [each[:-1] for each in remarks(desk)] == [expected]
+
+
+@pytest.mark.parametrize("arch", [AMD64, IA32], ids=lambda arch: arch.name)
+def test_no_object_has_an_address_in_the_kernel(arch: Arch) -> None:
+    """ABI 6.10: id of kernel pointer: all ones for what is no object."""
+    desk, thread = scene(arch, call(abi.DEBUGGER_ID_OF_POINTER, 0xDEAD_BEEF))
+
+    desk.run()
+
+    assert (desk.result(thread), thread.utcb.load(0)) == ([Result(1, 0)], arch.mask)
+
+
+def test_a_kernel_without_log_points_switches_none() -> None:
+    """ABI 6.10: log switch: those of the name, which there may be none of."""
+    desk, thread = scene(AMD64, call(abi.DEBUGGER_SWITCH_LOG, 1, *text_words(b"ipc", 8)))
+
+    desk.run()
+
+    assert desk.result(thread) == [Result(0, 0)]
+
+
+def test_the_kernels_memory_is_printed() -> None:
+    """ABI 6.10: memory stats: on the console."""
+    desk, thread = scene(AMD64, call(abi.DEBUGGER_MEMORY))
+    used, limit = desk.kernel.factory.quota.used, desk.kernel.factory.quota.limit
+
+    desk.run()
+
+    assert desk.result(thread) == [Result(0, 0)]
+    assert desk.recording.console().decode().splitlines() == [
+        f"kernel memory: {used} of {limit} bytes in use",
+        "kernel-user memory: 4096 of 1048576 bytes in use",
+        f"kernel objects: {len(desk.kernel.objects)}",
+    ]
 
 
 def test_names_are_frozen() -> None:

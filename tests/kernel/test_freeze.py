@@ -103,5 +103,5 @@ def test_what_is_no_frozen_kernel_is_refused(data: bytes) -> None:
 
 def test_a_frozen_kernel_is_plain_json() -> None:
     state = json.loads(freeze(scene().kernel))
-    assert state["version"] == 2
+    assert state["version"] == 3
     assert state["kinds"]["1"] == "Log"

@@ -20,6 +20,7 @@ from tests.kernel.scene import (
     PAGE,
     RWX,
     SELF_TOO,
+    R,
     accept,
     caps,
     give,
@@ -30,6 +31,7 @@ from tests.kernel.scene import (
     small,
     unmap_call,
 )
+from tests.kernel.test_segments import DATA, HARMFUL
 
 SLOTS = st.integers(0x20, 0x2F)
 PAGES = st.integers(0, 7)
@@ -82,6 +84,7 @@ class Guests(RuleBasedStateMachine):
         self.desk = desk = Desk()
         self.threads = [desk.idle_thread(priority=2 + k % 2) for k in range(3)]
         self.calls: list[list[SysCall]] = [[] for _ in self.threads]
+        debugger = desk.kernel.create_debugger()
         for k, thread in enumerate(self.threads):
             for page in range(2):
                 put_page(desk, thread.task, page * PAGE, RWX)
@@ -91,6 +94,7 @@ class Guests(RuleBasedStateMachine):
             give(desk, thread.task, 0x12, after)
             give(desk, thread.task, 0x18, desk.gate(after, k << 4))
             give(desk, thread.task, 0x19, desk.kernel.factory)
+            give(desk, thread.task, 0x1A, debugger)
             accept(thread, *EVERYWHERE * 4)
             desk.guest(thread, self.guest(k))
 
@@ -183,6 +187,30 @@ class Guests(RuleBasedStateMachine):
         sent = tag(Protocol.THREAD, 3)
         self.tell(who, SysCall(new << 12 | abi.CALL, sent, words=start))
 
+    @rule(
+        who=WHO,
+        task=st.sampled_from([0x10, 0x11, 0x20]),
+        entry=st.integers(0, 600),
+        descriptors=st.lists(
+            st.sampled_from([0, DATA, HARMFUL["code"], HARMFUL["call gate"]]), max_size=4
+        ),
+    )
+    def segments(self, who: int, task: int, entry: int, descriptors: list[int]) -> None:
+        words = (abi.TASK_LDT_SET, entry, *descriptors)
+        sent = tag(Protocol.TASK, len(words))
+        self.tell(who, SysCall(task << 12 | abi.CALL, sent, words=words))
+
+    @rule(
+        who=WHO,
+        operation=st.sampled_from(
+            [abi.DEBUGGER_TRACE_STATUS, abi.DEBUGGER_TRACE_SLOTS, abi.DEBUGGER_TRACE_TEXT]
+        ),
+        place=st.sampled_from([memory(0x8000), memory(0x10_0000, 15), memory(0, 15)]),
+    )
+    def trace(self, who: int, operation: int, place: int) -> None:
+        sent = tag(Protocol.DEBUGGER, 2)
+        self.tell(who, SysCall(0x1A << 12 | abi.CALL, sent, words=(operation, place)))
+
     @rule(who=WHO, buffers=st.lists(BUFFERS, max_size=3))
     def listen(self, who: int, buffers: list[tuple[int, ...]]) -> None:
         thread = self.threads[who]
@@ -211,6 +239,22 @@ class Guests(RuleBasedStateMachine):
     def everything_is_whole(self) -> None:
         if hasattr(self, "desk"):
             check_invariants(self.desk)
+
+    @invariant()
+    def nobody_can_write_the_trace_buffer(self) -> None:
+        if not hasattr(self, "desk") or self.desk.kernel.trace_frame < 0:
+            return
+        start = self.desk.kernel.trace_frame
+        buffer = range(start, start + PAGE + (1 << 15))
+        for pages in self.desk.machine.spaces.values():
+            assert all(rights == R for frame, rights in pages.values() if frame in buffer)
+
+    @invariant()
+    def local_segments_are_data(self) -> None:
+        if hasattr(self, "desk"):
+            machine = self.desk.machine
+            assert machine.local.keys() <= machine.spaces.keys()
+            assert {d for table in machine.local.values() for d in table} <= {0, DATA}
 
 
 Guests.TestCase.settings = settings(

@@ -323,11 +323,9 @@ def test_no_room_for_page_tables_is_enomem_and_leaves_nothing(
     check_invariants(desk)
 
 
-def test_a_descriptor_table_is_refused_loudly(desk: Desk, thread: Thread) -> None:
-    """ABI 6.1: LDT set: not served."""
-    call = SysCall(
-        abi.CAP_TASK << 12 | abi.CALL, tag(Protocol.TASK, 3), words=(abi.TASK_LDT_SET, 0, 0)
-    )
+def test_what_is_no_operation_of_a_task_is_refused_loudly(desk: Desk, thread: Thread) -> None:
+    """ABI 6: an unknown opcode is -38."""
+    call = SysCall(abi.CAP_TASK << 12 | abi.CALL, tag(Protocol.TASK, 1), words=(0x12,))
 
     assert do(desk, thread, call) == [-Errno.ENOSYS]
     assert [event for event in desk.recording.events if isinstance(event, Refused)]

@@ -107,6 +107,7 @@ def test_json_is_one_object_with_these_fields(l4lab: CommandLine, arch: str) -> 
         "comparison",
         "suppressions",
         "refused",
+        "remarks",
         "trace_hash",
     ]
     assert (value["schema"], value["scenario"], value["arch"]) == (1, "faq_nested_call", arch)

@@ -35,10 +35,12 @@ NAMES = [
     "send_only",
     "console_echo",
     "debugger_names",
+    "debugger_remarks",
     "irq_server",
     "kip_clock",
     "semaphore_lock",
     "thread_local",
+    "local_segments",
     "faq_nested_call-c-O2",
     "faq_nested_call-cxx-O0",
 ]
@@ -136,6 +138,8 @@ class _Thawed:
         "kip_clock",
         "semaphore_lock",
         "thread_local",
+        "local_segments",
+        "debugger_remarks",
         "faq_read_first-cxx-O0",
     ],
 )

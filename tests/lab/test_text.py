@@ -1,5 +1,7 @@
 """What people see of events: every word before and after, and no wrong colour in a pipe."""
 
+import pytest
+
 from kernel.abi import AMD64
 from kernel.events import (
     Awoken,
@@ -11,7 +13,9 @@ from kernel.events import (
     Interrupt,
     Log,
     Named,
+    Purpose,
     Refused,
+    Remark,
     Switch,
     Transfer,
     Waiting,
@@ -117,6 +121,34 @@ def test_waiting_at_an_object_shows_what_was_sent() -> None:
     assert lines(Awoken(1, 2, 7, 9, 0, 0x10)) == [
         "           1          2  client  goes on: doubler came",
         "                         result 0x0: label 0, 0 words",
+        "                         at 0x10",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        (Remark(1, 2, 7, 0, Purpose.ENTER, b"", (), 16), "enters the debugger, and goes on"),
+        (
+            Remark(1, 2, 7, 0, Purpose.ENTER, b"a\x1b[2J", (), 16),
+            r"enters the debugger, and goes on: 'a\x1b[2J'",
+        ),
+        (
+            Remark(1, 2, 7, 0, Purpose.COMMAND, b"Tb", (), 16),
+            "has a command for the debugger: 'Tb'",
+        ),
+        (Remark(1, 2, 7, 0, Purpose.TEXT, b"here", (), 16), "traces: 'here'"),
+        (Remark(1, 2, 7, 0, Purpose.VALUES, b"", (1, 2, 3), 16), "traces 0x1 0x2 0x3"),
+        (Remark(1, 2, 7, 0, Purpose.BINARY, b"\0\xff", (), 16), "traces bytes: 00 ff"),
+        (
+            Remark(1, 2, 7, 9, Purpose.IMAGE, b"hello", (0x1000,), 16),
+            "tells of a program in doubler: 'hello' 0x1000",
+        ),
+    ],
+)
+def test_a_remark_says_what_it_is_for(event: Remark, shown: str) -> None:
+    assert lines(event) == [
+        f"           1          2  client  {shown}",
         "                         at 0x10",
     ]
 

@@ -36,6 +36,7 @@ NAMES = [
     "l4re_start",
     "page_fault_forever",
     "sigma0_and_root",
+    "root_modules",
     "thread_local",
 ]
 

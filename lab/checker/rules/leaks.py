@@ -13,9 +13,6 @@ def collect(shadow: Shadow, turn: Turn) -> None:
     if answered is None or (turn.is_open and not turn.words):
         return
     end = min(turn.words * shadow.word, shadow.limit)
-    sources = set(shadow.writers[:end])
-    own = [w for w in sources if isinstance(w, Store) and w.turn is None and w.returns is None]
-    builder = min((store.frame[0] for store in own), default=None)
     for at in range(0, end, shadow.word):
         writer = shadow.writers[at]
         if at in shadow.lost:
@@ -23,8 +20,7 @@ def collect(shadow: Shadow, turn: Turn) -> None:
         if not isinstance(writer, Turn) or writer.includes(where) or writer.is_kernel:
             continue
         is_older = writer.number < answered.number
-        is_deeper = builder is not None and not writer.is_open and writer.depth > builder
-        if is_older or is_deeper:
+        if is_older or (not writer.is_open and _is_deeper(shadow, end, writer)):
             turn.suspects.append((at, writer))
 
 
@@ -50,3 +46,11 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
             )
         )
     turn.suspects = []
+
+
+def _is_deeper(shadow: Shadow, end: int, writer: Turn) -> bool:
+    """Whether it was called by who has stored some of the message for its sender."""
+    sources = set(shadow.writers[:end])
+    own = [w for w in sources if isinstance(w, Store) and w.turn is None and w.returns is None]
+    builder = min((store.frame[0] for store in own), default=None)
+    return builder is not None and writer.depth > builder

@@ -97,7 +97,7 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
             elif clobber.includes(where) or not clobber.is_below(depth, chain):
                 continue  # that frame has called itself
         start, stop = store.offset, min(store.offset + store.size, end)
-        if any(_same(lost.get(k), store) for k in range(start, at)):
+        if _is_told(lost, store, start, at):
             continue  # told with the first byte of it
         candidates.add(
             Candidate(
@@ -136,8 +136,9 @@ def forget(shadow: Shadow) -> None:
         del shadow.lost[at]
 
 
-def _same(lost: Lost | None, store: Store) -> bool:
-    return lost is not None and lost.store is store
+def _is_told(lost: dict[int, Lost], store: Store, start: int, end: int) -> bool:
+    """Whether an earlier byte of the same store was lost as well."""
+    return any(at in lost and lost[at].store is store for at in range(start, end))
 
 
 def _is_for(store: Store, turn: Turn) -> bool:

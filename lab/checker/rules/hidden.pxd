@@ -1,0 +1,11 @@
+cimport cython
+
+from lab.checker.lives cimport Store, Turn
+from lab.checker.shadow cimport Shadow
+from lab.checker.stream cimport Access, Call, Where
+
+cdef int OP_REPLY, _HIDDEN
+
+
+@cython.locals(where=Where, message=Turn, unread=Py_ssize_t, word=cython.int)
+cpdef check(candidates, Shadow shadow, Turn turn)
