@@ -1,4 +1,4 @@
-"""`make accuracy`: how far the model is from measured blocks and published kernel paths.
+"""`make accuracy`: how far the model is from measured blocks, kernel paths and programs.
 
 The data is not ours to ship: CYCLES_DATA (or the argument) names a folder with
 bhive-CPU.csv, a block in hex, a comma and the measured cycles of an unrolled copy a line.
@@ -16,15 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console
 
-from bench import kernel_paths
+from bench import kernel_paths, whole
 from bench.kernel_paths import CALIBRATED_CPU
+from bench.statistic import mean_error, median_error
 from emu.cycles.block import BlockModel
 from emu.cycles.cpu import CPUS
 from emu.cycles.decode import Undecodable
+from emu.timing import FAST, FULL, Timing
 from lab.views.text import render_table
 
 # The flat cost that has the least mean error on Skylake's blocks.
@@ -49,17 +50,6 @@ def load_blocks(path: Path) -> list[Measured]:
         code, cycles = line.split(",")
         found.append(Measured(bytes.fromhex(code), float(cycles)))
     return found
-
-
-def mean_error(predicted: Sequence[float], measured: Sequence[float]) -> float:
-    """Give the mean absolute error in percent of what was measured."""
-    pairs = zip(predicted, measured, strict=True)
-    return 100 * sum(abs(p - m) / m for p, m in pairs) / len(measured)
-
-
-def median_error(predicted: Sequence[float], measured: Sequence[float]) -> float:
-    pairs = zip(predicted, measured, strict=True)
-    return 100 * median(abs(p - m) / m for p, m in pairs)
 
 
 def kendall_tau(predicted: Sequence[float], measured: Sequence[float]) -> float:
@@ -150,6 +140,20 @@ def report(cpu: str, blocks: Sequence[Measured]) -> tuple[list[tuple[str, ...]],
     return rows, f"{took:.2f} ms a block"
 
 
+def _print_whole(console: Console) -> None:
+    cpu = whole.this_core()
+    if cpu is None:
+        console.print("whole programs: there is no table of this machine's core")
+        return
+    for model in (FAST, FULL):
+        programs = whole.measure(Timing(cpu, model))
+        if not programs:
+            console.print("whole programs: there is no gcc")
+            return
+        console.print(f"whole programs on this core, {cpu}: {model} model")
+        console.print(render_table(whole.HEADS, whole.rows(programs)))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     default = os.environ.get("CYCLES_DATA", "data")
@@ -162,6 +166,7 @@ def main() -> int:
             kernel_paths.HEADS, kernel_paths.rows(kernel_paths.measure(CALIBRATED_CPU))
         )
     )
+    _print_whole(console)
     found = [(cpu, folder / f"bhive-{cpu}.csv") for cpu in CPUS]
     found = [(cpu, path) for cpu, path in found if path.exists()]
     if not found:

@@ -23,6 +23,7 @@ NOWHERE = -1  # no address
 # Instructions that all cached blocks may have together, some 40 MB: a program can enter
 # its code at every byte, and each is a block of its own up to the page end.
 _CACHE_LIMIT = 1 << 20
+_DECODED = 1 << 12  # blocks of a space that are known to be executed; a core has less room
 _BLOCK_WEIGHT = 16  # what a block takes besides, in instructions
 
 
@@ -35,6 +36,7 @@ class Block:
         "count",
         "counter_mask",
         "end",
+        "first",
         "last",
         "offsets",
         "raises",
@@ -51,6 +53,7 @@ class Block:
         self.end = shape.end
         self.raises = shape.raises
         self.ticks = cost.once
+        self.first = cost.first  # of the first execution of all; 0: like the others
         self.again = cost.again  # ticks if the thread's previous block was this one
         self.repetition = cost.repetition  # ticks of each one after the first, of a REPEAT
         self.counter_mask = shape.counter_mask
@@ -111,7 +114,15 @@ Maps: TypeAlias = tuple[
 class Decoder:
     """Makes blocks of bytes; keeps what it learned, for all spaces."""
 
-    __slots__ = ("_cost", "_create_maps", "_lengths", "_memo", "_tables", "_weight", "is_amd64")
+    __slots__ = (
+        "_cost",
+        "_create_maps",
+        "_lengths",
+        "_memo",
+        "_tables",
+        "_weight",
+        "is_amd64",
+    )
 
     def __init__(
         self, *, is_amd64: bool, cost: CostModel, create_maps: Callable[[], Maps]
@@ -166,7 +177,16 @@ class BlockTable:
     `covers`, and those that begin inside a block in `tails`, by (address, end of the block).
     """
 
-    __slots__ = ("_blocks", "_decoder", "_fetch", "breaks", "covers", "simple", "tails")
+    __slots__ = (
+        "_blocks",
+        "_decoder",
+        "_fetch",
+        "breaks",
+        "covers",
+        "decoded",
+        "simple",
+        "tails",
+    )
 
     def __init__(
         self, decoder: Decoder, fetch: Callable[[int, int], bytes], maps: Maps
@@ -175,6 +195,9 @@ class BlockTable:
         self._fetch = fetch
         self._blocks: dict[int, Block | None] = {}
         self.breaks: frozenset[int] = frozenset()  # blocks with one of these are walked
+        # Starts of blocks that were executed, where that counts.  No translation is entered
+        # in the maps before all its blocks were: those are charged by the stepper.
+        self.decoded: set[int] = set()
         self.simple, self.covers, self.tails = maps
 
     def forget(self) -> None:
@@ -183,6 +206,17 @@ class BlockTable:
         self.simple.clear()
         self.covers.clear()
         self.tails.clear()
+
+    def is_first(self, block: Block) -> bool:
+        """Tell whether the block's next execution is the first, and costs what that does."""
+        return block.first != 0 and block.start not in self.decoded
+
+    def take_in(self, block: Block) -> None:
+        """Take note that a block is executed, forgetting all others when there is no room."""
+        if len(self.decoded) >= _DECODED:
+            self.decoded.clear()
+            self.forget()
+        self.decoded.add(block.start)
 
     def cached(self) -> list[Block | None]:
         """List what is known at the moment."""
@@ -200,9 +234,9 @@ class BlockTable:
             return block
 
     def learn(self, address: int, size: int) -> bool:
-        """Enter a translation that starts a block; false if there is no block."""
+        """Enter a translation that starts a block; false if that has to be walked."""
         block = self.block(address)
-        if block is None:
+        if block is None or self.is_first(block):
             return False
         self.simple.pop(address, None)
         self.covers.pop(address, None)
@@ -212,21 +246,27 @@ class BlockTable:
             )
             return True
         cover = self._cover(address, size, block, fresh=True)
+        if cover is None:
+            return False
         if cover.after == NOWHERE and len(cover.charged) == 1 and cover.fits:
             self.simple[address] = (size, block.ticks, block.again, block.count, block.branch)
         else:
             self.covers[address] = cover
         return True
 
-    def learn_tail(self, address: int, size: int, inside: Block) -> None:
-        """Enter a translation that begins inside a block."""
-        self.tails[address, inside.stop] = self._cover(address, size, inside, fresh=False)
+    def learn_tail(self, address: int, size: int, inside: Block) -> bool:
+        """Enter a translation that begins inside a block; false if that has to be walked."""
+        cover = self._cover(address, size, inside, fresh=False)
+        if cover is not None:
+            self.tails[address, inside.stop] = cover
+        return cover is not None
 
     def _breaks(self, block: Block) -> bool:
         breaks = self.breaks
         return bool(breaks) and any(block.start + at in breaks for at in block.offsets)
 
-    def _cover(self, address: int, size: int, block: Block, *, fresh: bool) -> Cover:
+    def _cover(self, address: int, size: int, block: Block, *, fresh: bool) -> Cover | None:
+        """Say what a translation means; None if one of its blocks was never executed."""
         finish = address + size
         charged = [block] if fresh else []
         margin = 0 if fresh else NOWHERE
@@ -239,6 +279,8 @@ class BlockTable:
             if following is None or following.end is End.SPECIAL or self._breaks(following):
                 fits = False
                 break
+            if self.is_first(following):
+                return None
             margin = ticks
             block = following
             charged.append(block)

@@ -12,7 +12,7 @@ from emu.context import Held
 from emu.errors import BadCheckpointError
 from emu.memory import PAGE
 
-_MAGIC = b"l4lab machine 4\n"
+_MAGIC = b"l4lab machine 6\n"
 _DIGEST = 16
 _CONTEXT = struct.Struct("<4Q5QB4Q3QBQQBqQI")
 
@@ -56,6 +56,7 @@ class Checkpoint:
     instructions: int
     spaces: tuple[int, ...]
     data_frames: tuple[int, ...]
+    decoded: tuple[tuple[int, ...], ...]  # of each space, its blocks that were executed
     local_tables: tuple[FrozenTable, ...]
     predictor: bytes
     contexts: tuple[FrozenContext, ...]
@@ -70,6 +71,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         _encode_long(checkpoint.instructions),
         _encode_words(checkpoint.spaces),
         _encode_words(checkpoint.data_frames),
+        *map(_encode_words, checkpoint.decoded),
         struct.pack("<Q", len(checkpoint.predictor)),
         checkpoint.predictor,
         struct.pack("<Q", len(checkpoint.local_tables)),
@@ -157,6 +159,7 @@ def _decode(reader: _Reader) -> Checkpoint:
     arch = reader.take(8).rstrip(b"\0").decode()
     ram, ticks, instructions = reader.word(), reader.long(), reader.long()
     spaces, data_frames = reader.words(), reader.words()
+    decoded = tuple(reader.words() for _ in spaces)
     predictor = reader.take(reader.word())
     tables = tuple(
         FrozenTable(reader.word(), reader.word(), reader.word(), reader.words())
@@ -172,6 +175,7 @@ def _decode(reader: _Reader) -> Checkpoint:
         instructions,
         spaces,
         data_frames,
+        decoded,
         tables,
         predictor,
         contexts,

@@ -13,11 +13,12 @@ from emu.cycles.ticks import (
     RULES,
     TICKS_PER_CYCLE,
     block_ticks,
+    first_ticks,
     repetition_ticks,
     unknown_forms,
 )
 from emu.decode import End, Shape, is_conditional, jump_distance
-from emu.timing import FLAT, Timing, check_timing
+from emu.timing import BLOCKS, FLAT, Timing, check_timing
 
 CYCLE_SHIFT = 6
 
@@ -39,6 +40,7 @@ class Cost:
     again: int  # of an execution that follows another one of the same block
     repetition: int  # of each repetition after the first, if a string instruction ends it
     is_guessed: bool = False  # it ends in a branch that the core has to guess
+    first: int = 0  # of the first one of all; 0: like the others
 
 
 # From a block's shape, its bytes and its address mod 64.
@@ -58,8 +60,13 @@ def cost_model(timing: Timing, arch: str) -> CostModel:
             again = block_ticks(code, alignment, arch, cpu, True)
         is_string = shape.end is End.REPEAT
         repetition = repetition_ticks(code, arch, cpu) if is_string else 0
-        is_guessed = shape.end is End.TRANSFER and is_conditional(code[shape.offsets[-1] :])
-        return Cost(once, again, repetition, is_guessed)
+        is_guessed = (
+            timing.model != BLOCKS
+            and shape.end is End.TRANSFER
+            and is_conditional(code[shape.offsets[-1] :])
+        )
+        first = first_ticks(code, alignment, arch, cpu) if timing.front_end else 0
+        return Cost(once, again, repetition, is_guessed, max(first, once) if first else 0)
 
     return cost
 

@@ -45,7 +45,8 @@ from emu.recorder import Access
 from emu.screen import Report, Screen
 from emu.spaces import CLOCK_SIZE, Space, Spaces
 from emu.stepper import Stepper
-from emu.timing import DEFAULT, Timing, check_timing
+from emu.tage import Tage
+from emu.timing import DEFAULT, FULL, Timing, check_timing
 from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
 from emu.watch import Watch
@@ -115,7 +116,9 @@ class Machine:
             page = bytearray(PAGE)
             page[: len(_CALL_CODE)] = _CALL_CODE
             self._spaces.fix_page(config.call_page, tables.take_page(), bytes(page))
-        self._predictor = Predictor(MISPREDICTION_TICKS)
+        self._predictor = Predictor(
+            MISPREDICTION_TICKS, Tage() if config.timing.model == FULL else None
+        )
         self._runner.predict(self._predictor)
         self._stepper = Stepper(
             self._clock, self._engine, self._spaces, self._predictor, self._amd64
@@ -669,6 +672,10 @@ class Machine:
                 instructions=self._clock.instructions,
                 spaces=tuple(self._spaces.numbers()),
                 data_frames=tuple(sorted(self._spaces.data_frames)),
+                decoded=tuple(
+                    tuple(sorted(self._spaces.get(number).blocks.decoded))
+                    for number in self._spaces.numbers()
+                ),
                 local_tables=tuple(self._frozen_tables()),
                 predictor=self._predictor.freeze(),
                 contexts=tuple(self._freeze(self._contexts[n]) for n in sorted(self._contexts)),
@@ -716,6 +723,7 @@ class Machine:
             tables={number: self._local_table(number) for number in mapped},
             pages=pages,
             mappings=self._mappings,
+            predictor=self._predictor.freeze(),
             paths=None if watch is None else watch.recorder.calls.save(),
         )
 
@@ -732,6 +740,8 @@ class Machine:
         if any(number not in spaces.numbers() for number in moment.mapped):
             return False
         if any(self._local_table(n) != table for n, table in moment.tables.items()):
+            return False
+        if any(spaces.get(number).blocks.decoded for number in moment.mapped):
             return False
         for number in [n for n in contexts if n not in moment.contexts]:
             self.destroy_context(number)
@@ -757,6 +767,8 @@ class Machine:
             self._put_back(each)
         self._clock.ticks = moment.ticks
         self._clock.instructions = moment.instructions
+        self._predictor.forget()
+        self._predictor.thaw(moment.predictor)
         if self._watch is not None:
             recorder = self._watch.recorder
             recorder.drain()
@@ -842,6 +854,8 @@ class Machine:
             registers=(context.tag, context.selector, context.label, context.timeout),
             fault=(context.address, context.error, context.vector),
             descriptors=tuple(context.descriptors),
+            previous=context.cpu.previous,
+            branch=context.cpu.branch,
         )
 
     def _put_back(self, moment: ContextMoment) -> None:
@@ -851,6 +865,7 @@ class Machine:
                 context.store_descriptor(number, descriptor)
         self._engine.restore(context.cpu, moment.cpu)
         context.cpu.stamp = moment.stamp
+        context.cpu.previous, context.cpu.branch = moment.previous, moment.branch
         context.ticks = moment.ticks
         context.trap = moment.trap
         context.held = moment.held
@@ -870,8 +885,8 @@ class Machine:
     def _fill(self, checkpoint: Checkpoint) -> None:
         self._clock.ticks = checkpoint.ticks
         self._clock.instructions = checkpoint.instructions
-        for number in checkpoint.spaces:
-            self._spaces.create(number)
+        for number, decoded in zip(checkpoint.spaces, checkpoint.decoded, strict=True):
+            self._spaces.create(number).blocks.decoded.update(decoded)
         self._spaces.data_frames.update(checkpoint.data_frames)
         for table in checkpoint.local_tables:
             self._thaw_table(table)

@@ -23,6 +23,8 @@ class ContextMoment:
     registers: tuple[int, ...]
     fault: tuple[int, int, int]  # address, error, vector
     descriptors: tuple[int, ...]
+    previous: int  # the start of the block charged last, or -1
+    branch: int  # the end of a branch in it that is not judged yet, or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +40,5 @@ class Moment:
     tables: dict[int, tuple[int, tuple[int, ...], int]]
     pages: dict[int, bytes]
     mappings: int
+    predictor: bytes
     paths: Any  # of calls, if they were watched

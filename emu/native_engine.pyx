@@ -281,6 +281,9 @@ cdef class NativeRunner:
         assert len(predictor.slots) == 4096 * 8, "L4LAB_SLOT has the number, too"
         self.predictor = predictor
         self.slots = predictor.slots
+        self.state.learn = NULL
+        if predictor.tage is not None:
+            self.state.learn = learn_branch
 
     def create_maps(self):
         """Make the maps of a block table."""
@@ -679,9 +682,22 @@ cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) no
 cdef inline bint is_foreseen(State *s, uint64_t address) noexcept:
     """Tell whether a branch went where `Predictor.judge` would only count it, and count."""
     cdef uint16_t *slot = s.slot
+    if s.learn != NULL:
+        return s.learn(s, address)
     if slot[last] != (address != s.stop) or slot[run] >= slot[limit]:
         return False
     slot[run] += slot[run] < longest
+    return True
+
+
+cdef bint learn_branch(State *s, uint64_t address) noexcept:
+    """Judge a branch by a predictor that learns of each; then it is no more for others."""
+    cdef NativeRunner self = <NativeRunner> s.runner
+    try:
+        s.ticks += self.predictor.judge(s.stop, address != s.stop)
+    except BaseException as error:
+        self.failure = error
+        halt(s, called)
     return True
 
 

@@ -150,7 +150,9 @@ class Stepper:
         if stop.expected == NOWHERE or stop.expected != runner.place:
             return context.blocks.learn(runner.place, runner.place_size)
         chain = self._chain(context, stop)
-        context.blocks.learn_tail(runner.place, runner.place_size, chain[len(chain) - 1])
+        block = chain[len(chain) - 1]
+        if not context.blocks.learn_tail(runner.place, runner.place_size, block):
+            return False
         self.settle(context)
         return True
 
@@ -227,7 +229,11 @@ class Stepper:
                     self.recorder.tally.enter(ip, clock.ticks, clock.instructions)
                 if cpu.branch:
                     clock.ticks += self._predictor.judge(cpu.branch, ip != cpu.branch)
-                clock.ticks += block.again if cpu.previous == block.start else block.ticks
+                if context.blocks.is_first(block):
+                    clock.ticks += block.first
+                    context.blocks.take_in(block)
+                else:
+                    clock.ticks += block.again if cpu.previous == ip else block.ticks
                 cpu.previous = block.start
                 cpu.branch = block.branch
                 clock.instructions += block.count

@@ -12,8 +12,14 @@ from emu.errors import BadConfigError
 FLAT = "flat"  # no CPU: every instruction costs one cycle
 CPU_NAMES = (FLAT, *CPUS)
 
+# How much is modelled: blocks alone; with the two-bit and loop predictor; with TAGE.
+BLOCKS = "blocks"
 FAST = "fast"
-MODELS = (FAST,)
+FULL = "full"
+MODELS = (BLOCKS, FAST, FULL)
+
+FRONT_END = "front-end"
+TERMS = (FRONT_END,)  # what can be added to a model
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +28,12 @@ class Timing:
 
     cpu: str = FLAT  # one of CPU_NAMES
     model: str = FAST  # one of MODELS
+    front_end: bool = False  # code that runs for the first time has to be decoded
 
     @property
     def terms(self) -> str:
-        """The second word: the model."""
-        return self.model
+        """The second word: the model and what is added to it, as in ``full+front-end``."""
+        return "+".join((self.model, *([FRONT_END] if self.front_end else [])))
 
     def __str__(self) -> str:
         return f"{self.cpu} {self.terms}"
@@ -46,6 +53,10 @@ def check_timing(timing: Timing) -> None:
 def parse_timing(text: str) -> Timing | None:
     """Read the words at the beginning of `text`; None if they are no timing there is."""
     words = text.split()[:2]
-    if len(words) < 2 or words[0] not in CPU_NAMES or words[1] not in MODELS:
+    if len(words) < 2:
         return None
-    return Timing(words[0], words[1])
+    model, *added = words[1].split("+")
+    if words[0] not in CPU_NAMES or model not in MODELS:
+        return None
+    timing = Timing(words[0], model, front_end=FRONT_END in added)
+    return timing if timing.terms == words[1] else None

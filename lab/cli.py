@@ -173,10 +173,17 @@ def _timing(command: Any) -> Any:
     @click.option(
         "--cpu", help="Count cycles of this CPU instead of skylake; flat is 1 an instruction."
     )
-    @click.option("--model", help="What else time is made of: fast is the default.")
+    @click.option(
+        "--model",
+        help="Predict branches as simple cores do (fast, the default), with TAGE (full), or "
+        "take all for predicted (blocks).",
+    )
+    @click.option(
+        "--front-end", is_flag=True, help="Code that runs for the first time is decoded."
+    )
     @wraps(command)
-    def timed(*, cpu: str | None, model: str | None, **options: Any) -> Any:
-        return command(timing=_read_timing(cpu, model), **options)
+    def timed(*, cpu: str | None, model: str | None, front_end: bool, **options: Any) -> Any:
+        return command(timing=_read_timing(cpu, model, front_end=front_end), **options)
 
     return timed
 
@@ -1147,6 +1154,7 @@ def debug(
     SCENARIO may be a recorded trace.  It opens on the first finding.  A scenario is run and
     recorded first, to the file of --trace if it is given; press ? for all keys.
     """
+    from lab.replay.system import timing_options
     from lab.tui.start import is_trace
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -1154,7 +1162,7 @@ def debug(
     options: dict[str, Any] = {"mark": mark, "is_dark": not light}
     if isinstance(scenario, str) and is_trace(scenario):
         given = (arch, cycles, trace, calls)
-        if any(value is not None for value in given) or _timing_options(timing):
+        if any(value is not None for value in given) or timing_options(timing):
             raise click.UsageError(
                 "a recorded trace has its --arch, --cycles, --cpu, --model, --calls and --trace"
             )
@@ -1369,7 +1377,7 @@ def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
     return run_scenario(scenario, confirm=Confirm(confirm), **options)
 
 
-def _read_timing(cpu: str | None, model: str | None) -> Any:
+def _read_timing(cpu: str | None, model: str | None, *, front_end: bool) -> Any:
     from emu.timing import CPU_NAMES, MODELS, Timing
     from lab.replay.system import DEFAULT_TIMING
 
@@ -1378,19 +1386,7 @@ def _read_timing(cpu: str | None, model: str | None) -> Any:
     for option, value, known in (("--cpu", cpu, CPU_NAMES), ("--model", model, MODELS)):
         if value not in known:
             raise click.UsageError(f"{option}: {value!r} is none of {', '.join(known)}")
-    return Timing(cpu, model)
-
-
-def _timing_options(timing: Any) -> list[str]:
-    # Those that say so, as far as they are not the default.
-    from lab.replay.system import DEFAULT_TIMING
-
-    found = []
-    if timing.cpu != DEFAULT_TIMING.cpu:
-        found += ["--cpu", timing.cpu]
-    if timing.model != DEFAULT_TIMING.model:
-        found += ["--model", timing.model]
-    return found
+    return Timing(cpu, model, front_end=front_end)
 
 
 def _measured(
@@ -1473,6 +1469,7 @@ def _context(
     timing: Any,
     calls: str | None,
 ) -> Any:
+    from lab.replay.system import timing_options
     from lab.views.finding import Context
 
     command = list(click.get_current_context().meta.get("l4lab.words", [scenario]))
@@ -1480,7 +1477,7 @@ def _context(
         command += ["--arch", arch]
     if cycles is not None:
         command += ["--cycles", str(cycles)]
-    command += _timing_options(timing)
+    command += timing_options(timing)
     if calls is not None:
         command += ["--calls", calls]
     return Context(tuple(command), done.names.source_line, _width())

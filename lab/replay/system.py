@@ -154,3 +154,15 @@ def configure(scenario: Scenario, *, timing: Timing = DEFAULT_TIMING) -> Machine
         cpu_khz=CPU_KHZ,
         call_page=arch.call_page,
     )
+
+
+def timing_options(timing: Timing) -> list[str]:
+    """Give the options of the command line that say so, as far as it is not the default."""
+    options = []
+    if timing.cpu != DEFAULT_TIMING.cpu:
+        options += ["--cpu", timing.cpu]
+    if timing.model != DEFAULT_TIMING.model:
+        options += ["--model", timing.model]
+    if timing.front_end:
+        options.append("--front-end")
+    return options

@@ -15,7 +15,7 @@ from guest.scenario import Scenario
 from kernel.events import Transfer
 from lab.atomic import write_text
 from lab.messages import Message
-from lab.replay.system import DEFAULT_TIMING
+from lab.replay.system import DEFAULT_TIMING, timing_options
 from lab.result import Run
 from lab.run import run_scenario
 from lab.session import Session
@@ -73,8 +73,7 @@ def repeat_command(ran: Ran, calls: Path | None = None) -> str:
     parts = ["l4lab", "check", str(ran.scenario.path), "--arch", ran.scenario.arch.name]
     if ran.cycles is not None:
         parts += ["--cycles", str(ran.cycles)]
-    if ran.timing != DEFAULT_TIMING:
-        parts += ["--cpu", ran.timing.cpu, "--model", ran.timing.terms]
+    parts += timing_options(ran.timing)
     if calls is not None:
         parts += ["--calls", str(calls)]
     return shlex.join(parts)

@@ -7,7 +7,7 @@ from keystone import KS_ARCH_X86, KS_MODE_32, KS_MODE_64, Ks
 
 from emu.context import Context
 from emu.machine import Machine, MachineConfig
-from emu.timing import Timing
+from emu.timing import Timing, parse_timing
 from emu.traps import DEADLINE, EXCEPTION, PAGE_FAULT, STEPPED
 
 PAGE = 4096
@@ -31,7 +31,11 @@ def assemble(source: str, arch: str, address: int = CODE) -> bytes:
 def config(arch: str, *, pool: int = 4, cpu: str = "flat") -> MachineConfig:
     call_page = CALL_PAGE if arch == "ia32" else 0
     return MachineConfig(
-        arch=arch, ram=1 << 20, timing=Timing(cpu), call_page=call_page, pool=pool
+        arch=arch,
+        ram=1 << 20,
+        timing=parse_timing(cpu) or Timing(cpu),
+        call_page=call_page,
+        pool=pool,
     )
 
 

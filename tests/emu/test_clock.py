@@ -8,7 +8,7 @@ from emu.errors import UsageError
 from emu.traps import DEADLINE, PAGE_FAULT, STEPPED, SYSTEM_CALL
 from tests.emu.rig import ARCHES, CODE, DATA, PAGE, STACK, assemble, rig, run_to, step_to
 
-CPUS = ("flat", "skylake")
+CPUS = ("flat", "skylake", "skylake full+front-end")
 
 # Programs of every kind that has an accounting of its own, and where they start.
 PROGRAMS = {

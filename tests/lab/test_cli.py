@@ -289,6 +289,47 @@ def test_another_cpu_is_another_run(l4lab: CommandLine) -> None:
     assert len({run["trace_hash"] for run in runs}) == 3
 
 
+def test_another_model_is_another_run(l4lab: CommandLine) -> None:
+    options = [(), ("--model", "blocks"), ("--model", "full"), ("--front-end",)]
+    runs = [
+        json.loads(l4lab("run", "faq_read_first", "--json", "--no-check", *each).out)
+        for each in options
+    ]
+
+    assert [run["model"] for run in runs] == ["fast", "blocks", "full", "fast+front-end"]
+    assert len({run["instructions"] for run in runs}) == 1
+    assert len({run["trace_hash"] for run in runs}) == 4
+    fast, blocks, full, front_end = (run["cycles"] for run in runs)
+    assert blocks < min(fast, full)
+    assert fast < front_end
+
+
+def test_checking_changes_no_run_of_any_model(l4lab: CommandLine) -> None:
+    model = ("--cpu", "haswell", "--model", "full", "--front-end", "--json")
+    plain, checked = (
+        json.loads(l4lab("run", "faq_nested_call", *model, *option).out)
+        for option in (("--no-check",), ())
+    )
+    assert plain["trace_hash"] == checked["trace_hash"]
+    assert [each["rule"] for each in checked["findings"]] == ["stale-read"]
+
+
+def test_a_recorded_run_is_repeated_with_its_own_timing(
+    l4lab: CommandLine, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "run.l4trace")
+    timing = ("--cpu", "haswell", "--model", "full", "--front-end")
+    l4lab("run", "faq_read_first", "--no-check", "--trace", file, *timing)
+    assert l4lab("replay", file).code == 0
+
+
+def test_an_unknown_model_is_named_with_those_there_are(l4lab: CommandLine) -> None:
+    done = l4lab("stat", "faq_read_first", "--model", "perfect")
+
+    assert (done.code, done.out) == (3, "")
+    assert done.err == "l4lab: --model: 'perfect' is none of blocks, fast, full\n"
+
+
 def test_an_unknown_cpu_is_named_with_those_there_are(l4lab: CommandLine) -> None:
     done = l4lab("run", "faq_read_first", "--cpu", "z80")
 

@@ -12,7 +12,7 @@ import pytest
 
 from emu.context import Context
 from emu.machine import Machine
-from emu.timing import Timing
+from emu.timing import Timing, parse_timing
 from emu.traps import STEPPED
 from guest.scenario import load_scenario
 from kernel.events import Event
@@ -59,7 +59,7 @@ class SteppedMachine(Machine):
                 return trap
 
 
-@pytest.mark.parametrize("cpu", ["flat", "skylake"])
+@pytest.mark.parametrize("cpu", ["flat", "skylake fast", "haswell full+front-end"])
 @pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_stepped_throughout_has_the_same_trace(
@@ -67,14 +67,14 @@ def test_a_scenario_stepped_throughout_has_the_same_trace(
 ) -> None:
     scenario = load_scenario(name, arch=arch)
     images = load_programs(scenario)
-    recorder = RunRecorder(identify(scenario, images, timing=Timing(cpu)))
-    machine = SteppedMachine(configure(scenario, timing=Timing(cpu)))
+    recorder = RunRecorder(identify(scenario, images, timing=parse_timing(cpu) or Timing(cpu)))
+    machine = SteppedMachine(configure(scenario, timing=parse_timing(cpu) or Timing(cpu)))
     system = boot(scenario, images, recorder=recorder, machine=machine)
     end(system.kernel, run(system.kernel, scenario.cycles))
     position = system.machine.instructions
     system.close()
 
-    whole = run_scenario(name, arch=arch, timing=Timing(cpu))
+    whole = run_scenario(name, arch=arch, timing=parse_timing(cpu) or Timing(cpu))
     assert (recorder.trace_hash(), position) == (whole.trace_hash, whole.instructions)
 
 
@@ -127,7 +127,7 @@ class _Thawed:
         return rest
 
 
-@pytest.mark.parametrize("cpu", ["flat", "haswell"])
+@pytest.mark.parametrize("cpu", ["flat", "haswell full+front-end"])
 @pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize(
     "name",
@@ -150,7 +150,7 @@ def test_a_run_frozen_at_a_random_cycle_goes_on_in_a_fresh_process(
     total = run_scenario(
         name,
         arch=arch,
-        timing=Timing(cpu),
+        timing=parse_timing(cpu) or Timing(cpu),
         listener=lambda names, event: whole.append(repr(event)),
     ).cycles
     cycle = Random(f"{name} {arch}").randrange(total)
@@ -159,10 +159,10 @@ def test_a_run_frozen_at_a_random_cycle_goes_on_in_a_fresh_process(
     images = load_programs(scenario)
     first: list[str] = []
     recorder = RunRecorder(
-        identify(scenario, images, timing=Timing(cpu)),
+        identify(scenario, images, timing=parse_timing(cpu) or Timing(cpu)),
         listener=lambda event: first.append(repr(event)),
     )
-    system = boot(scenario, images, recorder=recorder, timing=Timing(cpu))
+    system = boot(scenario, images, recorder=recorder, timing=parse_timing(cpu) or Timing(cpu))
     run(system.kernel, cycle)
     thawed = _Thawed(name, arch, cpu, system.machine.freeze(), freeze(system.kernel))
     system.close()
