@@ -1154,7 +1154,7 @@ def debug(
     SCENARIO may be a recorded trace.  It opens on the first finding.  A scenario is run and
     recorded first, to the file of --trace if it is given; press ? for all keys.
     """
-    from lab.replay.system import timing_options
+    from lab.timing import timing_options
     from lab.tui.start import is_trace
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -1379,7 +1379,7 @@ def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
 
 def _read_timing(cpu: str | None, model: str | None, *, front_end: bool) -> Any:
     from emu.timing import CPU_NAMES, MODELS, Timing
-    from lab.replay.system import DEFAULT_TIMING
+    from lab.timing import DEFAULT_TIMING
 
     cpu = DEFAULT_TIMING.cpu if cpu is None else cpu
     model = DEFAULT_TIMING.model if model is None else model
@@ -1469,7 +1469,7 @@ def _context(
     timing: Any,
     calls: str | None,
 ) -> Any:
-    from lab.replay.system import timing_options
+    from lab.timing import timing_options
     from lab.views.finding import Context
 
     command = list(click.get_current_context().meta.get("l4lab.words", [scenario]))

@@ -23,16 +23,9 @@ from lab.replay.attribute import Watch
 from lab.replay.choices import Chosen
 from lab.replay.examine import Confirm, examine
 from lab.replay.symbols import RunSymbols
-from lab.replay.system import (
-    CPU_KHZ,
-    DEFAULT_TIMING,
-    Subjects,
-    System,
-    boot,
-    identify,
-    load_programs,
-)
+from lab.replay.system import CPU_KHZ, Subjects, System, boot, identify, load_programs
 from lab.result import Run, judge
+from lab.timing import DEFAULT_TIMING
 from lab.trace.head import Ending, describe_run
 from lab.trace.writer import TraceWriter
 from lab.views.finding_json import finding_as_json

@@ -9,8 +9,8 @@ from guest.scenario import Scenario
 from kernel.errors import UsageError
 from lab.gdb.packets import Reader, Signal, encode
 from lab.gdb.session import Interrupted, Session
-from lab.replay.system import DEFAULT_TIMING
 from lab.replay.timeline import Timeline
+from lab.timing import DEFAULT_TIMING
 
 _SIZE = 4096
 

@@ -9,8 +9,9 @@ from kernel.errors import UsageError
 from kernel.kernel import end, run
 from kernel.variation import Variation, changes, decode
 from lab.recorder import RunRecorder
-from lab.replay.system import DEFAULT_TIMING, System, identify
+from lab.replay.system import System, identify
 from lab.replay.varied import boot_varied
+from lab.timing import DEFAULT_TIMING
 from lab.trace.opening import damaged
 from lab.trace.reader import Trace
 from lab.trace.records import event_at, size_at, starts_of

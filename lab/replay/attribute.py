@@ -43,7 +43,8 @@ from lab.checker.stream import Access, Arrival, Call, Chain, Where
 from lab.checker.trampoline import leaves_handler
 from lab.recorder import Follower, RunRecorder
 from lab.replay.staged import find_staged
-from lab.replay.system import DEFAULT_TIMING, System, configure
+from lab.replay.system import System, configure
+from lab.timing import DEFAULT_TIMING
 
 _PLACES = 1 << 16  # places that are kept
 

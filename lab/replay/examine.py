@@ -25,8 +25,9 @@ from lab.replay.confirm import Confirmer
 from lab.replay.leftovers import LeftoverTracker
 from lab.replay.provenance import Origin, Tracker, TrackingMachine
 from lab.replay.symbols import RunSymbols
-from lab.replay.system import DEFAULT_TIMING, boot, configure
+from lab.replay.system import boot, configure
 from lab.replay.uses import Fate, UseTracker
+from lab.timing import DEFAULT_TIMING
 
 MOST = 10
 _AFTER = 200_000  # instructions of all threads in which a value should be used

@@ -16,8 +16,9 @@ from kernel.events import Event, Exception_, Fault, Switch, Transfer
 from kernel.kernel import end, run
 from lab.names import Names
 from lab.recorder import RunRecorder
-from lab.replay.system import DEFAULT_TIMING, System, boot, configure, identify, load_programs
+from lab.replay.system import System, boot, configure, identify, load_programs
 from lab.stat import PathStat, Stat, ThreadStat, merge
+from lab.timing import DEFAULT_TIMING
 
 _STEPS = 100  # times that progress is reported
 _DEEPEST = 200  # functions of a stack; the outer ones of a deeper one are left out

@@ -25,10 +25,11 @@ from lab.moment import (
 )
 from lab.replay.halting import Instant
 from lab.replay.search import Break, Stop
-from lab.replay.system import DEFAULT_TIMING, identify
+from lab.replay.system import identify
 from lab.replay.timeline import Timeline
 from lab.replay.touches import Place, Touch
 from lab.replay.why import Origin, explain
+from lab.timing import DEFAULT_TIMING
 from lab.trace.reader import Trace
 
 MOST_TOUCHES = 512

@@ -28,8 +28,9 @@ from lab.replay.checkpoints import Checkpoint, Checkpoints
 from lab.replay.event_log import EventLog
 from lab.replay.halting import Halted, HaltingMachine, Instant
 from lab.replay.host import let_call, repeat_calls
-from lab.replay.system import DEFAULT_TIMING, boot, configure, identify
+from lab.replay.system import boot, configure, identify
 from lab.replay.touches import Looker
+from lab.timing import DEFAULT_TIMING
 
 _APART = 4096  # instructions between the first checkpoints
 _GROWTH = 32  # further on: a part of the way so far

@@ -3,8 +3,8 @@
 from emu.timing import parse_timing
 from guest.errors import GuestError
 from lab.replay.again import check_programs
-from lab.replay.system import DEFAULT_TIMING
 from lab.replay.timeline import Timeline
+from lab.timing import DEFAULT_TIMING
 from lab.trace.reader import Trace
 
 

@@ -23,10 +23,10 @@ from lab.names import Names
 from lab.replay.choices import steer
 from lab.replay.host import HostThread, check_calls, let_call, repeat_calls
 from lab.replay.scene import Scene
+from lab.timing import DEFAULT_TIMING
 from lab.trace.format import Identity
 
 CPU_KHZ = 1_000_000
-DEFAULT_TIMING = Timing("skylake")
 
 _DIGEST = 8  # bytes
 
@@ -154,15 +154,3 @@ def configure(scenario: Scenario, *, timing: Timing = DEFAULT_TIMING) -> Machine
         cpu_khz=CPU_KHZ,
         call_page=arch.call_page,
     )
-
-
-def timing_options(timing: Timing) -> list[str]:
-    """Give the options of the command line that say so, as far as it is not the default."""
-    options = []
-    if timing.cpu != DEFAULT_TIMING.cpu:
-        options += ["--cpu", timing.cpu]
-    if timing.model != DEFAULT_TIMING.model:
-        options += ["--model", timing.model]
-    if timing.front_end:
-        options.append("--front-end")
-    return options

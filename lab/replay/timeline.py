@@ -43,8 +43,9 @@ from lab.replay.halting import NEVER, Instant
 from lab.replay.rerun import Live, Rerun
 from lab.replay.search import Break, Stop, check_mapped, search_back, search_on
 from lab.replay.states import State, ThreadState, state_of_thread, waits_for
-from lab.replay.system import DEFAULT_TIMING, load_programs
+from lab.replay.system import load_programs
 from lab.replay.touches import Place, Touch, runs_of
+from lab.timing import DEFAULT_TIMING
 from lab.trace.console import decode_console
 
 MEMORY = 256 << 20  # bytes of all checkpoints

@@ -11,8 +11,9 @@ from lab.checker.finding import Rule
 from lab.query import find_thread
 from lab.recorder import RunRecorder
 from lab.replay.again import check_programs, variation_of
-from lab.replay.system import CPU_KHZ, DEFAULT_TIMING, identify
+from lab.replay.system import CPU_KHZ, identify
 from lab.replay.varied import boot_varied
+from lab.timing import DEFAULT_TIMING
 from lab.trace.found import find_finding
 from lab.trace.head import Ending, describe_run
 from lab.trace.reader import Trace

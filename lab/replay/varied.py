@@ -14,7 +14,8 @@ from guest.scenario import Scenario
 from kernel.recorder import Recorder
 from kernel.state import Kernel
 from kernel.variation import Change, OverrideRead, Variation, changes
-from lab.replay.system import DEFAULT_TIMING, System, boot, configure
+from lab.replay.system import System, boot, configure
+from lab.timing import DEFAULT_TIMING
 
 
 class VariedMachine(Machine):

@@ -25,12 +25,12 @@ from lab.expect import Comparison, check_items
 from lab.expect import compare as compare_findings
 from lab.messages import Message, Messages
 from lab.observables import first_difference, observe
-from lab.replay.system import DEFAULT_TIMING
 from lab.result import Run
 from lab.session import CallFailed, NoAnswer, Session, boot
 from lab.testing import golden as files
 from lab.testing.runs import Ran, Runs, describe, record, repeat_command
 from lab.testing.scenarios import PATTERN, RUNS, ScenarioFile, is_scenario
+from lab.timing import DEFAULT_TIMING
 from lab.views.findings import render_comparison
 from lab.views.result import WIDTH
 

@@ -15,10 +15,10 @@ from guest.scenario import Scenario
 from kernel.events import Transfer
 from lab.atomic import write_text
 from lab.messages import Message
-from lab.replay.system import DEFAULT_TIMING, timing_options
 from lab.result import Run
 from lab.run import run_scenario
 from lab.session import Session
+from lab.timing import DEFAULT_TIMING, timing_options
 from lab.trace.writer import TraceWriter
 from lab.views.finding import Context, is_reported, render_finding
 from lab.views.findings import render_table
