@@ -7,7 +7,7 @@ READY := .venv/.ready
 COMPILED := $(wildcard emu/*.p* kernel/*.p* lab/*.pxd lab/*/*.pxd lab/*/*/*.pxd)
 COMPILED += $(patsubst %.pxd,%.py,$(filter lab/%.pxd,$(COMPILED)))
 
-.PHONY: accuracy detection check-detection run test check check-pure check-no-compiler kernel-alone guests bench clean
+.PHONY: docs accuracy detection check-detection run test check check-pure check-no-compiler kernel-alone guests bench clean
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -57,6 +57,10 @@ check-no-compiler:
 
 guests: $(READY)
 	$(MAKE) --no-print-directory -C guest/programs
+
+# The site, into build/site; a warning is an error.
+docs: $(READY)
+	$(BIN)/mkdocs build --quiet --strict
 
 bench: $(READY)
 	$(BIN)/python -m bench

@@ -11,6 +11,7 @@ from emu.stepper cimport Stepper
 cdef int CALLED, EXPIRED, PASSING, RAISED, WALK, AX, SI
 cdef int DEADLINE, STEPPED, SYSTEM_CALL
 cdef int CYCLE_SHIFT, TAG, LABEL
+cdef long long TRAP_TICKS
 
 
 cdef class Machine:
@@ -26,7 +27,7 @@ cdef class Machine:
     cdef Clock _clock
     cdef NativeRunner _runner
     cdef Stepper _stepper
-    cdef dict _contexts
+    cdef dict _contexts, _hosted
     cdef tuple _words
 
     @cython.locals(sp=cython.ulonglong, ip=cython.ulonglong)
@@ -48,6 +49,8 @@ cdef class Machine:
     cpdef int step(self, Context context, deadline) except -1
     @cython.locals(trap=cython.int)
     cpdef int run_until_position(self, Context context, deadline, long long position) except -1
+    cpdef bint hosts(self, Context context) except -1
+    cdef int _call_hosted(self, Context context) except -1
     @cython.locals(cpu=Cpu)
     cdef void _give_back(self, Context context) noexcept
     @cython.locals(stepper=Stepper, clock=Clock, cpu=Cpu, resume=Inside)

@@ -8,14 +8,14 @@ Rule 3: a program can do nothing to the host; all it gets is a trap.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeAlias
 
 from emu.blocks import Decoder
 from emu.calls import Frame
 from emu.checkpoint import Checkpoint, FrozenContext, FrozenTable, decode, encode
 from emu.clock import LAST_CYCLE, Clock
-from emu.context import LABEL, TAG, Context
-from emu.cost import CYCLE_SHIFT, MISPREDICTION_TICKS, cost_model
+from emu.context import LABEL, SELECTOR, TAG, TIMEOUT, Context
+from emu.cost import CYCLE_SHIFT, MISPREDICTION_TICKS, TRAP_TICKS, cost_model
 from emu.engine import (
     AX,
     CALLED,
@@ -49,6 +49,10 @@ from emu.traps import DEADLINE, STEPPED, SYSTEM_CALL
 from emu.unicorn_engine import UnicornEngine
 from emu.watch import Watch
 
+# What a hosted context asks of the kernel: where its message lies, the message, and what
+# goes into the system-call registers, in their order.
+HostedCall: TypeAlias = tuple[int, bytes, tuple[int, int, int, int]]
+
 SLOTS = 1 << 16  # descriptor tables, one for each context
 _CALL_CODE = b"\xcd\x30\xc3"  # int 0x30; ret
 
@@ -74,6 +78,7 @@ class Machine:
         "_clock",
         "_contexts",
         "_engine",
+        "_hosted",
         "_mappings",
         "_mask",
         "_memory",
@@ -115,6 +120,7 @@ class Machine:
         )
         self._contexts: dict[int, Context] = {}
         self._mappings = 0  # how often they have changed
+        self._hosted: dict[int, Callable[[int], HostedCall]] = {}
         self._watch: Watch | None = None
         self._screen: Screen | None = None
         self._words: tuple[memoryview, memoryview] = self._memory.words(wide=self._amd64)
@@ -178,6 +184,8 @@ class Machine:
             return DEADLINE
         cpu = context.cpu
         if not cpu.ready:
+            if context.number in self._hosted:
+                return self._call_hosted(context)
             self._engine.prepare(cpu)
         if context.trap == SYSTEM_CALL:
             self._give_back(context)
@@ -201,6 +209,8 @@ class Machine:
         if self._clock.ticks >= limit and context.trap != STEPPED:
             return DEADLINE
         if not context.cpu.ready:
+            if context.number in self._hosted:
+                return self._call_hosted(context)
             self._engine.prepare(context.cpu)
         if context.trap == SYSTEM_CALL:
             self._give_back(context)
@@ -236,6 +246,20 @@ class Machine:
             self._stepper.until = ENDLESS
         return STEPPED
 
+    def host(self, number: int, source: Callable[[int], HostedCall]) -> None:
+        """Let a context have no code: `source` says what its next system call is.
+
+        That is asked for with the number of those it has made, which its instruction pointer
+        counts.  Each is one instruction.  To be said before the context first runs, and
+        again after `thaw`.
+        """
+        self.context(number)
+        self._hosted[number] = source
+
+    def hosts(self, context: Context) -> bool:
+        """Tell whether the context is one without code."""
+        return context.number in self._hosted
+
     def set_breaks(self, space: int, addresses: frozenset[int]) -> None:
         """Let runs of a space's contexts stop with STEPPED before these instructions.
 
@@ -254,6 +278,21 @@ class Machine:
     def is_break(self, context: Context) -> bool:
         """Tell whether a context stands at a break that counts."""
         return self._stepper.is_break(context)
+
+    def _call_hosted(self, context: Context) -> int:
+        # No CPU is ever made ready for it, so that others pay nothing for the question.
+        address, message, registers = self._hosted[context.number](context.ip)
+        if message:
+            self.write_physical(address, message)
+        for register in (TAG, SELECTOR, LABEL, TIMEOUT):
+            context.registers[register] = registers[register]
+        context.ip += 1
+        context.ticks += TRAP_TICKS
+        context.trap = SYSTEM_CALL
+        self._clock.ticks += TRAP_TICKS
+        self._clock.instructions += 1
+        context.cpu.stamp = self._clock.ticks
+        return SYSTEM_CALL
 
     def _give_back(self, context: Context) -> None:
         cpu = context.cpu
@@ -597,6 +636,7 @@ class Machine:
         self._engine.release(context.cpu)
         context.space.cpus.remove(context.cpu)
         del self._contexts[number]
+        self._hosted.pop(number, None)
         if self._watch is not None:
             self._watch.recorder.calls.forget(number)
 

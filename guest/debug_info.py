@@ -17,7 +17,7 @@ from guest.child import Request, run_all
 from guest.image import Line, Scope, Segment, Symbol
 from kernel.abi import Arch
 
-FORMAT = 5  # of cache entries and of what the child answers
+FORMAT = 6  # of cache entries and of what the child answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ elsewhere, and damage to them means that there are none.
 import hashlib
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from guest.debug_info import Elf, read_debug_info
+from guest.debug_info import DebugInfo, Elf, read_debug_info
+from guest.debug_link import find_debug_file
 from guest.errors import GuestError
 from guest.files import read_file
 from guest.image import Image, Line, Segment, check_segments
@@ -95,9 +96,28 @@ def _images(files: list[tuple[Path, bytes]], arch: Arch) -> list[Image]:
             file=elf.data,
         )
         for (path, _), (entry, _), elf, debug in zip(
-            files, parts, elves, read_debug_info(elves), strict=True
+            files, parts, elves, _debug_info([path for path, _ in files], elves), strict=True
         )
     ]
+
+
+def _debug_info(paths: list[Path], elves: list[Elf]) -> list[DebugInfo]:
+    """Read what the files tell, and for those without lines what their debug files do."""
+    found = read_debug_info(elves)
+    separate: dict[int, Elf] = {}
+    for number, (path, elf) in enumerate(zip(paths, elves, strict=True)):
+        data = None
+        if not found[number].lines:
+            data = find_debug_file(elf.data, path, limit=MAX_FILE)
+        if data is not None:
+            # What is read of it depends on what the program maps.
+            digest = hashlib.sha256(elf.digest.encode() + hashlib.sha256(data).digest())
+            separate[number] = Elf(data, digest.hexdigest(), elf.arch, elf.segments)
+    read = read_debug_info(list(separate.values()))
+    for number, debug in zip(separate, read, strict=True):
+        symbols = debug.symbols or found[number].symbols
+        found[number] = replace(debug, symbols=symbols)
+    return found
 
 
 def _headers(data: bytes, arch: Arch, file: str) -> tuple[int, list[_Header]]:

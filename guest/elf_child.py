@@ -137,8 +137,9 @@ def _note_begin(
         return
     file, last, _ = same[-1]
     first = next((line for f, line, is_start in same if f == file and is_start), last)
-    if first == last:
-        # The code of an inlined function may be one with that behind it.
+    if first == last and same[0][0] != file:
+        # The code of an inlined function may be one with that behind it.  In one file that
+        # looks like the end of a line which has no code there.
         file, first, _ = same[0]
     if (file, first) != same[-1][:2] and 0 <= file < len(names) and 0 <= first < 1 << 32:
         found[address] = names[file], first

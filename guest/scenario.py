@@ -6,12 +6,13 @@ one `GuestError` with the path of its key.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from functools import partial
 from pathlib import Path
 
 from guest.errors import GuestError
+from guest.host import HostCall
 from guest.table import MAX_ITEMS, Table, check_known, did_you_mean, expected, quote
 from guest.toml import parse_toml, read_toml
 from kernel import abi
@@ -190,7 +191,8 @@ class Scenario:
     """A scenario, complete and consistent; images are not loaded yet.
 
     `arches` are all architectures it exists for, `arch` the one chosen.  `text` is the
-    file's content, for traces.
+    file's content, for traces.  `host` is what a thread of the host's does besides; None:
+    there is no such thread.
     """
 
     title: str
@@ -209,6 +211,7 @@ class Scenario:
     expect: Expect
     text: str
     console_input: bytes = b""
+    host: tuple[HostCall, ...] | None = None
     modules: tuple[ModuleSpec, ...] = ()
 
     @property
@@ -248,6 +251,12 @@ def load_scenario(where: str | Path, *, arch: str | None = None) -> Scenario:
     return _scenario(Table(str(path), "", content), path, text, arch)
 
 
+def parse_scenario(text: str, *, path: Path, arch: str | None = None) -> Scenario:
+    """Check the text of a scenario that is no file; images are looked for beside `path`."""
+    table = Table(str(path), "", parse_toml(text, file=str(path)))
+    return _scenario(table, path, text, arch)
+
+
 def restore_scenario(text: str, *, path: Path, arch: str) -> Scenario:
     """Check the text of a scenario whose images are not files, but come from a trace.
 
@@ -255,6 +264,24 @@ def restore_scenario(text: str, *, path: Path, arch: str) -> Scenario:
     """
     table = Table(str(path), "", parse_toml(text, file=str(path)))
     return _scenario(table, path, text, arch, has_files=False)
+
+
+def with_images(scenario: Scenario, images: Mapping[str, str | Path]) -> Scenario:
+    """Give a scenario some of whose tasks run other programs, by their names.
+
+    A program is a path, or relative to the scenario or to the programs that ship.
+    """
+    known = [task.name for task in scenario.tasks]
+    table = Table(str(scenario.path), "", {})
+    for name in images:
+        check_known(name, frozenset(known), "task", partial(table.error, "image"))
+    tasks = [
+        replace(task, image=_find_image(str(images[task.name]), table, scenario.path))
+        if task.name in images
+        else task
+        for task in scenario.tasks
+    ]
+    return replace(scenario, tasks=tuple(tasks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,6 +490,8 @@ def _thread(
         entry = _entry(table)
         argument = table.word("argument", 0, arch)
         table.finish()
+    elif table.has("entry"):
+        entry = _entry(table)
     return ThreadSpec(task, name, entry, priority, stack, pager, handler, argument, table.key)
 
 
@@ -480,15 +509,20 @@ def _image(table: Table, arch: Arch, path: Path | None) -> Path:
     text = table.string("image").replace("{arch}", arch.name)
     if not text or len(text) > 4096:
         raise table.error("image", "expected the name of a file")
-    if path is None:
-        return Path(text)
+    return Path(text) if path is None else _find_image(text, table, path)
+
+
+def _find_image(text: str, table: Table, path: Path) -> Path:
     for folder in (path.parent, PROGRAMS):
         try:
             if (folder / text).is_file():
                 return folder / text
         except (OSError, ValueError):
             continue
-    hint = ": run `make guests`" if "build" in Path(text).parts else ""
+    hint = ""
+    if "build" in Path(text).parts:
+        ours = Path(text).parts[0] == "build"  # as scenarios that ship have it
+        hint = ": run `make guests`" if ours else ": is it built?"
     raise table.error(
         "image", f"{quote(text)} is neither in {path.parent} nor in {PROGRAMS}{hint}"
     )

@@ -21,6 +21,12 @@ _arch = click.option("--arch", help="Run on this architecture: amd64 or ia32.")
 _cycles = click.option(
     "--cycles", type=click.IntRange(1), help="Budget of cycles instead of the scenario's."
 )
+_calls = click.option(
+    "--calls",
+    type=click.Path(),
+    metavar="FILE",
+    help="Let a thread of the host's make these calls, too, as a test did that failed.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _suppressions = click.option(
     "--suppressions",
@@ -82,6 +88,66 @@ _trace_limit = click.option(
     metavar="SIZE",
     help="Stop recording, and say so, when the file would be larger.",
 )
+
+
+def _programs(command: Any) -> Any:
+    """Let a command take programs in place of a SCENARIO."""
+    from functools import wraps
+
+    @wraps(command)
+    def run(
+        scenario: str | None,
+        image: tuple[str, ...],
+        gate: tuple[str, ...],
+        entry: tuple[str, ...],
+        arch: str | None,
+        **options: Any,
+    ) -> None:
+        if image and "finding" in options and options["finding"] is None:
+            scenario, options["finding"] = None, scenario  # the only word there is
+        if (scenario is None) == (not image):
+            raise click.UsageError("expected a SCENARIO, or programs given by --image")
+        if image:
+            chosen = _made_of(image, gate, entry, arch)
+        elif gate or entry:
+            raise click.UsageError("--gate and --entry go with --image")
+        else:
+            chosen = scenario
+        command(scenario=chosen, arch=arch, **options)
+
+    for option in (
+        click.option("--entry", multiple=True, metavar="TASK=SYMBOL", help="Or an address."),
+        click.option(
+            "--gate",
+            multiple=True,
+            metavar="NAME[=THREAD][,label=N]",
+            help="A gate to the thread of that name; all others get a capability of it.",
+        ),
+        click.option(
+            "--image", multiple=True, metavar="TASK=FILE", help="Run this, without a SCENARIO."
+        ),
+        click.argument("scenario", required=False),
+    ):
+        run = option(run)
+    return run
+
+
+def _made_of(
+    image: tuple[str, ...], gate: tuple[str, ...], entry: tuple[str, ...], arch: str | None
+) -> Any:
+    from pathlib import Path
+
+    from guest.command import Wanted, make_scenario
+
+    words = [
+        f"{option}={value}"
+        for option, values in (("--image", image), ("--gate", gate), ("--entry", entry))
+        for value in values
+    ]
+    click.get_current_context().meta["l4lab.words"] = words
+    return make_scenario(Wanted(image, gate, entry, arch), folder=Path.cwd())
+
+
 _from = click.option(
     "--from",
     "first",
@@ -123,10 +189,11 @@ def _judging(command: Any) -> Any:
 
 
 @commands.command()
-@click.argument("scenario")
+@_programs
 @_arch
 @_cycles
 @_timing
+@_calls
 @_json
 @_quiet
 @_trace_file
@@ -138,6 +205,7 @@ def run(
     arch: str | None,
     cycles: int | None,
     timing: Any,
+    calls: str | None,
     as_json: bool,
     quiet: bool,
     trace: str | None,
@@ -154,6 +222,7 @@ def run(
             arch=arch,
             cycles=cycles,
             timing=timing,
+            calls=calls,
             progress=not (as_json or quiet),
             check=not no_check,
             trace=writer,
@@ -168,10 +237,11 @@ def run(
 
 
 @commands.command()
-@click.argument("scenario")
+@_programs
 @_arch
 @_cycles
 @_timing
+@_calls
 @_json
 @_quiet
 @_judging
@@ -180,6 +250,7 @@ def check(
     arch: str | None,
     cycles: int | None,
     timing: Any,
+    calls: str | None,
     as_json: bool,
     quiet: bool,
     **judging: Any,
@@ -195,13 +266,14 @@ def check(
         arch=arch,
         cycles=cycles,
         timing=timing,
+        calls=calls,
         progress=not (as_json or quiet),
         **judging,
     )
     if as_json:
         _print_json(result.as_json(done))
         sys.exit(_exit_code(done))
-    context = _context(done, scenario, arch=arch, cycles=cycles, timing=timing)
+    context = _context(done, scenario, arch=arch, cycles=cycles, timing=timing, calls=calls)
     if not quiet:
         _print_lines(result.render_title(done))
     if not (quiet and done.holds):
@@ -219,28 +291,31 @@ def check(
 
 
 @commands.command()
-@click.argument("scenario")
-@click.argument("finding")
+@_programs
+@click.argument("finding", required=False)
 @_arch
 @_cycles
 @_timing
+@_calls
 @_json
 def explain(
-    scenario: str,
-    finding: str,
+    scenario: Any,
+    finding: str | None,
     arch: str | None,
     cycles: int | None,
     timing: Any,
+    calls: str | None,
     as_json: bool,
 ) -> None:
     """Tell the story of a FINDING of SCENARIO, such as F1, from the beginning."""
+    if finding is None:
+        raise click.UsageError("expected a FINDING, such as F1")
     from lab.views import finding_json, result, story
     from lab.views.text import printable
 
+    loaded = _load(scenario, arch=arch, calls=calls)
     done = _with_progress(
-        lambda progress: _run(
-            scenario, arch=arch, cycles=cycles, timing=timing, progress=progress
-        ),
+        lambda progress: _run(loaded, cycles=cycles, timing=timing, progress=progress),
         show=not as_json,
     )
     ids = [found.id for found in done.findings]
@@ -259,15 +334,16 @@ def explain(
             }
         )
         return
-    context = _context(done, scenario, arch=arch, cycles=cycles, timing=timing)
+    context = _context(done, scenario, arch=arch, cycles=cycles, timing=timing, calls=calls)
     _print_lines(story.render_story(found, context))
 
 
 @commands.command()
-@click.argument("scenario")
+@_programs
 @_arch
 @_cycles
 @_timing
+@_calls
 @_json
 @_quiet
 def trace(
@@ -275,6 +351,7 @@ def trace(
     arch: str | None,
     cycles: int | None,
     timing: Any,
+    calls: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -285,8 +362,9 @@ def trace(
     from kernel.events import Switch
     from lab.views import result, text
 
+    loaded = _load(scenario, arch=arch, calls=calls)
     if as_json:
-        _trace_as_json(scenario, arch=arch, cycles=cycles, timing=timing)
+        _trace_as_json(loaded, cycles=cycles, timing=timing)
     print_line = _line_printer()
     print_line(text.trace_head())
 
@@ -295,13 +373,13 @@ def trace(
             for line in text.render_event(event, names):
                 print_line(line)
 
-    done = _run(scenario, arch=arch, cycles=cycles, timing=timing, listener=show)
+    done = _run(loaded, cycles=cycles, timing=timing, listener=show)
     for line in result.render_result(done, quiet=True):
         print_line(line)
     sys.exit(_exit_code(done))
 
 
-def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
+def _trace_as_json(scenario: Any, **options: Any) -> NoReturn:
     # One object, but written as the run goes: a trace may be longer than memory.
     from lab.views import result
 
@@ -319,10 +397,11 @@ def _trace_as_json(scenario: str, **options: Any) -> NoReturn:
 
 
 @commands.command()
-@click.argument("scenario")
+@_programs
 @_arch
 @_cycles
 @_timing
+@_calls
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any that is free.")
 @click.option("--listen", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--task", help="Show only this task, to a gdb without multiprocess.")
@@ -332,6 +411,7 @@ def gdb(
     arch: str | None,
     cycles: int | None,
     timing: Any,
+    calls: str | None,
     port: int,
     listen: str,
     task: str | None,
@@ -342,14 +422,13 @@ def gdb(
     Anybody who can reach the port can look at the run: it is open to this machine only,
     unless --listen says otherwise.
     """
-    from guest.scenario import load_scenario
     from kernel.errors import UsageError
     from lab.gdb.server import serve_scenario
 
     def tell(host: str, port: int) -> None:
         click.echo(f"gdb -ex 'target remote {host}:{port}'")
 
-    loaded = load_scenario(scenario, arch=arch)
+    loaded = _load(scenario, arch=arch, calls=calls)
     try:
         serve_scenario(
             loaded,
@@ -373,6 +452,7 @@ def gdb(
 @_arch
 @_cycles
 @_timing
+@_calls
 @_json
 def why(
     scenario: str,
@@ -382,6 +462,7 @@ def why(
     arch: str | None,
     cycles: int | None,
     timing: Any,
+    calls: str | None,
     as_json: bool,
 ) -> None:
     """Tell where a value in a run comes from: WHAT a THREAD has, back to its origins.
@@ -394,7 +475,10 @@ def why(
     from lab.replay.marks import seek_mark
     from lab.replay.why import explain, render_why, why_as_json
 
-    with _timeline(scenario, arch=arch, cycles=cycles, timing=timing) as (timeline, found):
+    with _timeline(scenario, arch=arch, cycles=cycles, timing=timing, calls=calls) as (
+        timeline,
+        found,
+    ):
         try:
             seek_mark(timeline, found(mark))
             answer = explain(timeline, timeline.find_thread(thread), what)
@@ -461,6 +545,26 @@ def profile(
 
     found = _measured(scenario, arch=arch, cycles=cycles, timing=timing, progress=True)
     write_text(Path(output), render_flame(found))
+
+
+@commands.command("new")
+@click.argument("directory", type=click.Path())
+@click.option(
+    "--include", "only_include", is_flag=True, help="Only bring its include files up to date."
+)
+def new_project(directory: str, only_include: bool) -> None:
+    """Make an example project in DIRECTORY: a server in C, a client, a scenario and tests."""
+    import shlex
+    from pathlib import Path
+
+    from guest.project import create_project, refresh_include
+
+    folder = Path(directory)
+    written = refresh_include(folder) if only_include else create_project(folder)
+    for path in written:
+        click.echo(f"  {path}")
+    if not only_include:
+        click.echo(f"now run: make -C {shlex.quote(directory)} test")
 
 
 @commands.command("list")
@@ -850,6 +954,113 @@ def diff(
     sys.exit(DIFFERS if done.differences else HOLDS)
 
 
+@commands.command()
+@_programs
+@click.option("--at", "mark", help="Open here: a position, cycle:N, event:N, F1, start or end.")
+@_arch
+@_cycles
+@_timing
+@_calls
+@_trace_file
+@_trace_limit
+@_confirm
+@click.option("--light", is_flag=True, help="For a terminal with a light background.")
+def debug(
+    scenario: Any,
+    mark: str | None,
+    arch: str | None,
+    cycles: int | None,
+    timing: Any,
+    calls: str | None,
+    trace: str | None,
+    trace_limit: int,
+    confirm: str,
+    light: bool,
+) -> None:
+    """Step through a run, forwards and backwards: messages, code, UTCBs, and why.
+
+    SCENARIO may be a recorded trace.  It opens on the first finding.  A scenario is run and
+    recorded first, to the file of --trace if it is given; press ? for all keys.  See
+    docs/trace-view.md.
+    """
+    from lab.tui.start import is_trace
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("debug needs a terminal: `l4lab check` prints the findings")
+    options: dict[str, Any] = {"mark": mark, "is_dark": not light}
+    if isinstance(scenario, str) and is_trace(scenario):
+        given = (arch, cycles, trace, calls)
+        if any(value is not None for value in given) or _timing_options(timing):
+            raise click.UsageError(
+                "a recorded trace has its --arch, --cycles, --cpu, --model, --calls and --trace"
+            )
+        _debug_trace(scenario, **options)
+    else:
+        _debug_scenario(
+            _load(scenario, arch=arch, calls=calls),
+            cycles=cycles,
+            timing=timing,
+            confirm=confirm,
+            trace=trace,
+            limit=trace_limit,
+            **options,
+        )
+
+
+def _debug_trace(file: str, *, notes: Any = None, **options: Any) -> None:
+    from pathlib import Path
+
+    from lab.tui.start import make_app, notes_of_trace
+
+    with _open_trace(file) as opened:
+        replayer, missing = _replayer_of(opened)
+        kept = notes_of_trace(Path(file)) if notes is None else notes
+        make_app(opened, replayer, missing=missing, notes=kept, **options).run()
+
+
+def _replayer_of(opened: Any) -> tuple[Any, str]:
+    # Without a machine a trace can be looked at all the same.
+    try:
+        from lab.replay.mover import mover_of
+    except ImportError as error:
+        return None, f"{error.name or 'a package'} is not installed"
+    return mover_of(opened), ""
+
+
+def _debug_scenario(
+    loaded: Any,
+    *,
+    cycles: int | None,
+    timing: Any,
+    confirm: str,
+    trace: str | None,
+    limit: int,
+    **options: Any,
+) -> None:
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from lab.trace.writer import TraceWriter
+    from lab.tui.start import notes_of_scenario
+
+    with TemporaryDirectory(prefix="l4lab-") as folder:
+        file = Path(folder) / f"{loaded.name}.l4trace" if trace is None else Path(trace)
+        with TraceWriter(file, limit=limit) as writer:
+            _with_progress(
+                lambda report: _run(
+                    loaded,
+                    cycles=cycles,
+                    timing=timing,
+                    confirm=confirm,
+                    trace=writer,
+                    progress=report,
+                ),
+                show=True,
+            )
+        notes = notes_of_scenario(loaded.path, loaded.arch.name) if trace is None else None
+        _debug_trace(str(file), notes=notes, **options)
+
+
 def main() -> None:
     """Run the command line; every error of the user's is one message and exit code 3."""
     from guest.errors import GuestError
@@ -883,6 +1094,18 @@ def _run(scenario: Any, *, confirm: str = "some", **options: Any) -> Any:
     from lab.run import run_scenario
 
     return run_scenario(scenario, confirm=Confirm(confirm), **options)
+
+
+def _position_of(finding: str, scenario: Any, **options: Any) -> str:
+    # Where a finding is; which ones there are, only a run can tell.
+    from lab.views.text import printable
+
+    done = _run(scenario, **options)
+    for found in done.findings:
+        if found.id == finding.upper():
+            return str(found.access.position)
+    there = ", ".join(found.id for found in done.findings[:20]) or "none"
+    raise click.UsageError(f"no finding {printable(finding[:40])}: this run has {there}")
 
 
 def _read_timing(cpu: str | None, model: str | None) -> Any:
@@ -938,11 +1161,11 @@ def _judged(
     from datetime import date
     from pathlib import Path
 
-    from guest.scenario import Expect, load_scenario
+    from guest.scenario import Expect
     from lab.result import judge
     from lab.suppress import find_suppressions, load_suppressions
 
-    loaded = load_scenario(scenario, arch=options.pop("arch"))
+    loaded = _load(scenario, arch=options.pop("arch"), calls=options.pop("calls", None))
     if no_expect:
         loaded = replace(loaded, expect=Expect())
     file = find_suppressions(loaded.path) if suppressions is None else Path(suppressions)
@@ -968,17 +1191,37 @@ def _write_sarif(done: Any, path: Any) -> None:
     write_text(path, json.dumps(log, indent=2) + "\n")
 
 
+def _load(scenario: Any, *, arch: str | None, calls: str | None = None) -> Any:
+    from dataclasses import replace
+    from pathlib import Path
+
+    from guest.host import load_calls
+    from guest.scenario import Scenario, load_scenario
+
+    is_loaded = isinstance(scenario, Scenario)
+    loaded = scenario if is_loaded else load_scenario(scenario, arch=arch)
+    return loaded if calls is None else replace(loaded, host=load_calls(Path(calls)))
+
+
 def _context(
-    done: Any, scenario: str, *, arch: str | None, cycles: int | None, timing: Any
+    done: Any,
+    scenario: str,
+    *,
+    arch: str | None,
+    cycles: int | None,
+    timing: Any,
+    calls: str | None,
 ) -> Any:
     from lab.views.finding import Context
 
-    command = [scenario]
+    command = list(click.get_current_context().meta.get("l4lab.words", [scenario]))
     if arch is not None:
         command += ["--arch", arch]
     if cycles is not None:
         command += ["--cycles", str(cycles)]
     command += _timing_options(timing)
+    if calls is not None:
+        command += ["--calls", calls]
     return Context(tuple(command), done.names.source_line, _width())
 
 
@@ -1068,34 +1311,36 @@ def _is_same_run(a: Any, b: Any) -> bool:
 
 
 @contextmanager
-def _timeline(what: str, *, arch: str | None, cycles: int | None, timing: Any) -> Iterator[Any]:
+def _timeline(
+    what: Any, *, arch: str | None, cycles: int | None, timing: Any, calls: str | None
+) -> Iterator[Any]:
     # A run to move in, and how to read a mark of it, which may be a finding's id.
     from pathlib import Path
 
-    from guest.scenario import load_scenario
     from lab.replay.stored import find_mismatch, timeline_of
     from lab.replay.timeline import Timeline
     from lab.trace.opening import is_trace
 
-    if not is_trace(Path(what)):
-        timeline = Timeline(load_scenario(what, arch=arch), cycles=cycles, timing=timing)
-
-        def run_for(mark: str) -> str:
-            if not _is_finding(mark):
-                return mark
-            with _opened(what, arch=arch, cycles=cycles, timing=timing) as opened:
-                return _position_of(opened, mark)
-
+    if not (isinstance(what, str) and is_trace(Path(what))):
+        loaded = _load(what, arch=arch, calls=calls)
+        timeline = Timeline(loaded, cycles=cycles, timing=timing)
         try:
-            yield timeline, run_for
+            yield (
+                timeline,
+                lambda mark: (
+                    _position_of(mark.strip(), loaded, cycles=cycles, timing=timing)
+                    if _is_finding(mark)
+                    else mark
+                ),
+            )
         finally:
             timeline.close()
         return
-    _refuse_for_trace(what, arch, cycles)
+    _refuse_for_trace(what, arch, cycles, calls)
     with _open_trace(what) as opened:
         timeline = timeline_of(opened)
         try:
-            yield timeline, lambda mark: _position_of(opened, mark)
+            yield timeline, lambda mark: _stored_position(opened, mark)
             wrong = find_mismatch(timeline, opened)
         finally:
             timeline.close()
@@ -1110,7 +1355,7 @@ def _is_finding(mark: str) -> bool:
     return re.fullmatch("[Ff][0-9]{1,9}", mark.strip()) is not None
 
 
-def _position_of(opened: Any, mark: str) -> str:
+def _stored_position(opened: Any, mark: str) -> str:
     # The mark of a finding is where its access comes next.
     from lab.trace.found import find_finding
 
@@ -1157,8 +1402,10 @@ def _opened(
             yield opened
 
 
-def _refuse_for_trace(what: str, arch: str | None, cycles: int | None) -> None:
-    for option, given in (("--arch", arch), ("--cycles", cycles)):
+def _refuse_for_trace(
+    what: str, arch: str | None, cycles: int | None, calls: str | None = None
+) -> None:
+    for option, given in (("--arch", arch), ("--cycles", cycles), ("--calls", calls)):
         if given is not None:
             raise click.UsageError(f"{option} is for a scenario: {what} is a trace")
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from guest.host import HOST
 from guest.image import Image
 from kernel.abi import Arch
 from kernel.events import Created, Event, Named
@@ -79,7 +80,8 @@ class Names:
         """Find what `address` means in the program of a thread."""
         image = self.images.get(thread)
         if image is None:
-            return Place(address)
+            host = self.objects.get(thread) == HOST
+            return Place(address, f"call {address}" if host else "")
         found = image.symbol_at(address)
         line = image.line_at(address)
         symbol = ""

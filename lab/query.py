@@ -72,8 +72,11 @@ class History(Protocol):
     def names(self, before: int | None = None) -> Names:
         """Give the names that hold before event `before`, by default those of the end."""
 
-    def utcb(self, thread: int, sequence: int) -> tuple[Word, ...]:
-        """Give what is known of a thread's UTCB when event `sequence` has happened."""
+    def utcb(self, thread: int, sequence: int, *, back: int | None = None) -> tuple[Word, ...]:
+        """Give what is known of a thread's UTCB when event `sequence` has happened.
+
+        With `back` only so many events are looked at.
+        """
 
 
 def messages(

@@ -73,6 +73,8 @@ def mutants(source: str) -> Iterator[Mutant]:
             group = lines[max(at - 3, 0) : at]
             without = [*lines[:at], *lines[at + 1 :]]
             if any(_COPY_FROM.match(before) for before in group):
+                if not any(_COPY_TO.match(below) for below in lines[at:]):
+                    continue  # nothing is put back: what is used is the copy, not a register
                 yield _mutant(without, Change.SAVE_REMOVED, at)
             elif any(_COPY_TO.match(before) for before in group):
                 yield _mutant(without, Change.RESTORE_REMOVED, at)

@@ -47,6 +47,8 @@ class Candidate:
     is_bulk: bool = False  # one of many words that were copied together
     is_open: bool = False  # whose the call in between is has to be found out
     was_read: bool = False  # the message's word had been read before
+    # It is one only if this store put back what nobody had saved.
+    restore: Store | None = None
     lender: Turn | None = None  # whose message was there before, perhaps pointed at
     reader: tuple[int, int] | None = None  # thread and position of a use by another thread
     owner: int = 0  # whose UTCB it is, if not that of `thread`

@@ -54,6 +54,7 @@ from lab.checker.rules import (
 )
 from lab.checker.shadow import Shadow
 from lab.checker.stream import Access, Arrival, Call, Chain, Where, common
+from lab.checker.trampoline import leaves_handler
 
 _IN_PAGE_FAULT, _IN_EXCEPTION = 1, 2
 _ITEM_RESULT = 6  # bits of an item's first word that say what became of it
@@ -151,6 +152,12 @@ class Checker:
         if self.lives is not None:
             self.lives.follow(turn)
 
+    def may_call(self, position: int, thread: int, name: str, where: Where, low: int) -> None:
+        """Take note of a call of a function that may do IPC, and perhaps does none now."""
+        shadow = self.shadow(thread)
+        shadow.unwind(low, where, position)
+        hidden.note_call(shadow, position, name, where)
+
     def _message(self) -> int:
         self._messages += 1
         return self._messages
@@ -225,6 +232,10 @@ class Checker:
                 pass
             case Fault() | Exception_() if event.fate is Fate.HANDLED:
                 self._fault(event)
+            case Fault() if event.fate is Fate.TRAMPOLINE:
+                shadow = self.shadow(event.thread)
+                word = shadow.word
+                shadow.interrupted = bytes(shadow.memory[:word]), shadow.writers[:word]
             case Resumption():
                 self._resumption(event)
             case Switch():
@@ -340,6 +351,9 @@ class Checker:
             return
         turn.receiver = event.target
         turn.is_kernel = True
+        if shadow.interrupted is not None and leaves_handler(event):
+            self._leave_handler(shadow, turn, event.position)
+            return
         if not event.operation & OP_RECV:
             shadow.call = None
             return
@@ -356,6 +370,15 @@ class Checker:
         turn.payload, turn.delivered = data, len(data)
         turn.read = bytearray(len(data))
         self._deliver(shadow, turn, data)
+
+    def _leave_handler(self, shadow: Shadow, turn: Turn, position: int) -> None:
+        assert shadow.interrupted is not None, "it was in its handler"
+        word = shadow.word
+        shadow.memory[:word], shadow.writers[:word] = shadow.interrupted
+        shadow.interrupted = None
+        shadow.call = None
+        turn.die(position)
+        shadow.turns = [each for each in shadow.turns if each is not turn]
 
     def _failure(self, event: Failure) -> None:
         shadow = self.shadow(event.thread)

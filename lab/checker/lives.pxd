@@ -9,8 +9,8 @@ cdef class Turn:
     cdef public Call call
     cdef public int thread, depth, delivered, items, put_back, readers
     cdef public unsigned long long operation, tag, label
-    cdef public tuple chain, sent, left_out, put_back_by
-    cdef public bint is_open, is_alive, received, is_kernel
+    cdef public tuple may_call, chain, sent, left_out, put_back_by
+    cdef public bint is_open, was_open, is_alive, received, is_kernel
     cdef public object died
     cdef public long long outgoing, receiver, incoming, sender, via, error
     cdef public list stores, suspects
@@ -24,6 +24,7 @@ cdef class Turn:
     cpdef bint is_within(self, int depth, tuple chain) except -1
     cpdef bint is_below(self, int depth, tuple chain) except -1
     cpdef close(self, Where where)
+    cpdef reopen(self)
     cpdef sink(self, Where where)
     cpdef die(self, position)
 

@@ -39,6 +39,7 @@ class Turn:
         "items",
         "label",
         "left_out",
+        "may_call",
         "nested",
         "number",
         "old",
@@ -61,6 +62,7 @@ class Turn:
         "thread",
         "uncounted",
         "via",
+        "was_open",
     )
 
     def __init__(self, number: int, call: Call, depth: int, chain: Chain) -> None:
@@ -71,6 +73,7 @@ class Turn:
         self.depth = depth  # of the owner
         self.chain = chain
         self.is_open = False
+        self.was_open = False  # until somebody read it
         self.is_alive = True
         self.died: int | None = None  # position
         # What it sends
@@ -99,6 +102,8 @@ class Turn:
         # What its sender has stored for it and not counted, and the call that sent it.
         self.left_out: tuple[Call, dict[int, Store]] | None = None
         self.error = 0
+        # A function that may do IPC, and the call of it while words were unread.
+        self.may_call: tuple[str, int, Where] | None = None
         self.nested: Turn | None = None  # a dead turn that came after it, in a callee
         self.saved: Where | None = None  # where many words of it were copied elsewhere
         self.put_back = 0  # bytes that were put back after they had been overwritten
@@ -151,6 +156,13 @@ class Turn:
         if self.is_open:
             self.sink(where)
             self.is_open = False
+            self.was_open = True
+
+    def reopen(self) -> None:
+        """Take back that somebody used the message: he had only saved it."""
+        if self.was_open and not any(self.read):
+            self.is_open = True
+            self.was_open = False
 
     def sink(self, where: Where) -> None:
         """Let the owner be the innermost frame that it has in common with `where`.

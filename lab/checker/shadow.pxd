@@ -11,7 +11,7 @@ cdef class Shadow:
     cdef public bytearray memory
     cdef public list writers, turns, pending, buffer_stores, saved, previous, bulk
     cdef public dict lost, buffers_lost, slots, saves
-    cdef public tuple error_lost, reply, reply_lost
+    cdef public tuple interrupted, error_lost, reply, reply_lost
     cdef public Turn call, latest
     cdef public long long epoch, round, bulk_epoch
     cdef public bint has_run

@@ -44,6 +44,7 @@ class Shadow:
         "error_lost",
         "fault",
         "has_run",
+        "interrupted",
         "latest",
         "limit",
         "lost",
@@ -83,6 +84,8 @@ class Shadow:
         self.has_run = False
         self.fault = 0  # in a fault (1) or an exception (2) that the kernel calls for
         self.saved: list[tuple[int, bytes, list[Writer]]] = []  # words that come back after it
+        # mr[0] and its writers as they were when a handler of its own began (ABI 5.5).
+        self.interrupted: tuple[bytes, list[Writer]] | None = None
         self.reply: tuple[int, Turn] | None = None  # whom a reply would go to, since when
         self.slots: dict[int, Turn] = {}  # messages that explicit reply capabilities answer
         self.reply_lost: tuple[int, Turn, Turn] | None = None
@@ -249,6 +252,7 @@ class Shadow:
             origin.put_back += store.size
             origin.put_back_by = store.where.calls
             _forget_read(origin, store.offset, store.offset + store.size)
+            origin.reopen()
         return store
 
     def _writers_in(self, stores: list[Store]) -> list[Store]:

@@ -88,8 +88,18 @@ def summary(finding: Finding, receiver: str) -> str:
                 f"the reply to {sender} {where}: "
                 f"a nested wait{via} has replaced the reply capability"
             )
+        case Rule.HIDDEN_IPC if (called := dict(finding.checks).get("may do IPC")) is not None:
+            return (
+                f"{who} calls {called}, which may do IPC, while {it} from {sender} is unread: "
+                "it may be lost then"
+            )
         case Rule.HIDDEN_IPC:
             return f"{who} does a system call while {it} from {sender} is still unread"
+        case Rule.WORD_LOST_UNREAD if finding.message is None:
+            return (
+                f"{who} stores {actual} to {it}, but had set that register to {expected} "
+                "before a call, which may use it"
+            )
         case Rule.WORD_LOST_UNREAD:
             return (
                 f"{it} was {expected} in the message from {sender} and never read; "

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from guest.image import Image
-from kernel.abi import Page
+from kernel.abi import Arch, Page
 
 _MACHINES = {8: 62, 4: 3}  # EM_X86_64, EM_386
 _ABSOLUTE = 0xFFF1  # SHN_ABS
@@ -41,6 +41,11 @@ def elf_file(image: Image, path: Path) -> bytes:
     if data[:4] == b"\x7fELF" and sha256(data).hexdigest() == image.digest:
         return data
     return _make(image)
+
+
+def empty_file(arch: Arch, name: str) -> bytes:
+    """Make a file without anything in it, for a task without a program."""
+    return _make(Image(arch, name, 0, (), (), (), "", {}))
 
 
 def _make(image: Image) -> bytes:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from guest.host import HOST
 from kernel.errors import UsageError
 from kernel.utcb import WORDS
-from lab.gdb.elf_file import elf_file
+from lab.gdb.elf_file import elf_file, empty_file
 from lab.gdb.files import Files
 from lab.gdb.ids import ALL, ANY, ThreadId, parse_id
 from lab.gdb.monitor import Monitor
@@ -168,6 +169,11 @@ class Session:
                 name = f"/l4lab/{task.name}"
                 self._files.offer(name, elf_file(timeline.images[task.name], Path(task.image)))
                 return name.encode()
+        if timeline.host and timeline.task_of(timeline.host) == process:
+            # Without a file gdb takes it for a task of another architecture.
+            name = f"/l4lab/{HOST}"
+            self._files.offer(name, empty_file(timeline.scenario.arch, HOST))
+            return name.encode()
         return None
 
     def _threads(self) -> tuple[int, ...]:

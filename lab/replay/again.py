@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emu.timing import parse_timing
+from guest.host import is_host_call
 from kernel.errors import UsageError
 from kernel.kernel import end, run
 from kernel.variation import Variation, decode
@@ -57,9 +58,11 @@ def check_programs(trace: Trace) -> None:
 
 def variation_of(trace: Trace) -> Variation:
     """Give what was changed on purpose in the run that is recorded."""
+    # Its host's calls are in the scenario.
+    lines = [line for line in trace.head.variation if not is_host_call(line)]
     room = trace.head.arch.utcb_size
     try:
-        changes = tuple(map(decode, trace.head.variation))
+        changes = tuple(map(decode, lines))
     except UsageError as error:
         raise damaged(trace.path, str(error)) from error
     if any(change.offset + len(change.data) > room for change in changes):

@@ -8,7 +8,7 @@ from lab.checker.checker cimport Checker
 from lab.checker.stream cimport Access, Arrival, Call, Where
 from lab.recorder cimport Follower
 
-cdef int SYSTEM_CALL
+cdef int STEPPED, SYSTEM_CALL
 cdef Py_ssize_t ADDRESS, CONTEXT, FIELDS, IP, KIND, LOW, PATH, POSITION, VALUE, _PLACES
 cdef unsigned long long WRITE
 
@@ -22,15 +22,16 @@ cdef class WatchedMachine(Machine):
 
 cdef class Feeder(Follower):
     cdef public Checker checker
+    cdef public dict may_ipc
     cdef Machine _machine
     cdef Recorder _recorder
     cdef Calls _calls
     cdef Access _access
     cdef Arrival _arrival
     cdef object _kernel, _images, _watch
-    cdef unsigned long long _size, _call_page
-    cdef dict _owners, _paths, _places
-    cdef set _introduced
+    cdef unsigned long long _size, _call_page, _limit
+    cdef dict _owners, _paths, _places, _interrupted, _staged
+    cdef set _introduced, _sites
     cdef bint _unbound
 
     cpdef learn(self)
@@ -42,7 +43,7 @@ cdef class Feeder(Follower):
         kind=cython.ulonglong,
     )
     cpdef drain(self)
-    @cython.locals(offset=cython.ulonglong, access=Access)
+    @cython.locals(offset=cython.ulonglong, access=Access, where=Where)
     cdef _feed(
         self,
         long long position,
@@ -57,6 +58,7 @@ cdef class Feeder(Follower):
     )
     @cython.locals(path=cython.ulonglong, number=cython.int, where=Where, low=cython.int)
     cpdef call(self, Context context)
+    cdef _store_message(self, Context context, unsigned long long path, int low)
     cdef Where _call_place(self, Context context, unsigned long long path, unsigned long long pc)
     @cython.locals(found=Where)
     cdef Where _place(self, int thread, unsigned long long path, unsigned long long pc)

@@ -5,9 +5,12 @@ and when the kernel is entered, and nothing goes back.
 Rule 2: accesses come before the system call or event that follows them in the run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
+from emu.calls import Frame
 from emu.context import Context
+from emu.engine import ENDLESS
 from emu.machine import Machine, MachineConfig
 from emu.recorder import (
     ADDRESS,
@@ -23,17 +26,23 @@ from emu.recorder import (
 )
 from emu.recorder import Access as Record
 from emu.timing import Timing
-from emu.traps import SYSTEM_CALL
+from emu.traps import STEPPED, SYSTEM_CALL
 from emu.watch import Watch as Records
+from guest.demangle import demangle
 from guest.image import Image
 from guest.scenario import Scenario
-from kernel.events import Created, Deleted, Event, Invocation
+from kernel.abi import TAG_ITEMS, TAG_ITEMS_SHIFT, TAG_WORDS
+from kernel.events import Created, Deleted, Event, Fate, Fault, Invocation
 from kernel.state import Kernel
+from kernel.utcb import MR_COUNT
 from lab.checker.candidate import Candidate
 from lab.checker.checker import Checker
+from lab.checker.finding import Rule
 from lab.checker.life_log import LifeLog
 from lab.checker.stream import Access, Arrival, Call, Chain, Where
+from lab.checker.trampoline import leaves_handler
 from lab.recorder import Follower, RunRecorder
+from lab.replay.staged import find_staged
 from lab.replay.system import DEFAULT_TIMING, System, configure
 
 _PLACES = 1 << 16  # places that are kept
@@ -50,13 +59,26 @@ class WatchedMachine(Machine):
 
     def run(self, context: Context, deadline: int) -> int:
         """Run `context` until it traps or cycle `deadline` is reached, and say which."""
-        trap = Machine.run(self, context, deadline)
         feeder = self.feeder
+        if feeder is not None and feeder.may_ipc:
+            trap = self._run(context, deadline, feeder)
+        else:
+            trap = Machine.run(self, context, deadline)
         if feeder is not None:
             feeder.drain()
             if trap == SYSTEM_CALL:
                 feeder.call(context)
         return trap
+
+    def _run(self, context: Context, deadline: int, feeder: "Feeder") -> int:
+        """Run as ever, but look up at the functions that may do IPC."""
+        while True:
+            trap = self.run_until_position(context, deadline, ENDLESS)
+            if trap != STEPPED:
+                return trap
+            feeder.drain()
+            feeder.enters(context)
+            self.pass_breaks(self.instructions)
 
 
 class Feeder(Follower):
@@ -69,17 +91,22 @@ class Feeder(Follower):
         "_calls",
         "_frames",
         "_images",
+        "_interrupted",
         "_introduced",
         "_kernel",
+        "_limit",
         "_machine",
         "_owners",
         "_paths",
         "_places",
         "_recorder",
+        "_sites",
         "_size",
+        "_staged",
         "_unbound",
         "_watch",
         "checker",
+        "may_ipc",
     )
 
     def __init__(
@@ -93,11 +120,19 @@ class Feeder(Follower):
         self._machine = machine
         self._kernel = kernel
         self._images = images  # by thread number
+        self.may_ipc: dict[tuple[int, int], str] = {}  # names by space and address
         self._size = kernel.arch.utcb_size
+        self._limit = MR_COUNT * kernel.arch.word
         self._call_page = kernel.arch.call_page
+        # By digest of the program, and by address.
+        self._staged = {each.digest: find_staged(each) for each in images.values()}
+        self._sites = {pc for found in self._staged.values() for pc in found}
         self._owners: dict[int, int] = {}  # threads by the physical address of their UTCB
         self._introduced: set[int] = set()
         self._unbound = True
+        # Where threads had the page fault that they handle themselves, and the least depth
+        # before it; -1 once that was told.
+        self._interrupted: dict[int, tuple[Where, int]] = {}
         self._paths: dict[tuple[int, int], tuple[tuple[int, ...], tuple[Chain, ...]]] = {}
         self._places: dict[tuple[int, ...], Where] = {}
         shared = machine.shared_frames
@@ -167,6 +202,11 @@ class Feeder(Follower):
         owner = self._owners.get(address - offset)
         if owner is None:
             return
+        where = self._place(thread, path, ip)
+        if is_write and ip in self._sites:
+            self._note_staged(position, thread, where, offset, size, value)
+        if thread in self._interrupted:
+            where, low = self._below(thread, where, low)
         access = self._access
         access.position = position
         access.thread = thread
@@ -175,7 +215,7 @@ class Feeder(Follower):
         access.size = size
         access.value = value
         access.is_write = is_write
-        access.where = self._place(thread, path, ip)
+        access.where = where
         access.low = low
         self.checker.access(access)
 
@@ -190,6 +230,10 @@ class Feeder(Follower):
             where = self._call_place(context, path, pc)
             self._keep(key, where)
         low = min(self._calls.take_low(number, path), where.depth)
+        if self._machine.hosts(context):
+            self._store_message(context, path, low)
+        if number in self._interrupted:
+            where, low = self._below(number, where, low)
         self.checker.call(
             Call(
                 self._machine.instructions,
@@ -201,6 +245,51 @@ class Feeder(Follower):
                 low,
             )
         )
+
+    def _store_message(self, context: Context, path: int, low: int) -> None:
+        # What the host sends is in the UTCB without any instruction that put it there.
+        word = self._kernel.arch.word
+        base = self._kernel.threads[context.number].utcb_frame
+        tag = context.tag
+        count = (tag & TAG_WORDS) + 2 * (tag >> TAG_ITEMS_SHIFT & TAG_ITEMS)
+        position = self._machine.instructions - 1
+        for at in range(base, base + min(count, MR_COUNT) * word, word):
+            value = int.from_bytes(self._machine.read_physical(at, word), "little")
+            self._feed(position, context.number, context.ip, at, word, value, True, path, low)
+
+    def look_at(self, globs: Sequence[str]) -> None:
+        """Look at calls of functions by these names, which may do IPC."""
+        if not globs:
+            return
+        for number, thread in self._kernel.threads.items():
+            image, space = self._images.get(number), thread.task.number
+            for symbol in image.symbols if image is not None else ():
+                name = demangle(symbol.name).rpartition("::")[2]
+                if any(fnmatchcase(name, glob) for glob in globs):
+                    self.may_ipc[space, symbol.address] = name
+        for space in sorted({space for space, _ in self.may_ipc}):
+            addresses = frozenset(at for number, at in self.may_ipc if number == space)
+            self._machine.set_breaks(space, addresses)
+
+    def enters(self, context: Context) -> None:
+        """Take note that a function is entered that may do IPC."""
+        name = self.may_ipc.get((context.space.number, context.ip))
+        if name is None:
+            return
+        number = context.number
+        path = self._calls.path_at(number, context.sp)
+        low = self._calls.take_low(number, path)
+        frames = self._watch.frames(path)
+        calls, chains = self._path(number, path)
+        if calls and _enters(frames, context.ip):
+            last = len(calls) - 1
+            where = Where(calls[last], calls[:last], chains[:last], chains[last])
+        else:
+            where = Where(context.ip, calls, chains, self._chain(number, context.ip))
+        low = min(low, where.depth)
+        if number in self._interrupted:
+            where, low = self._below(number, where, low)
+        self.checker.may_call(self._machine.instructions, number, name, where, low)
 
     def transfer(
         self,
@@ -242,12 +331,57 @@ class Feeder(Follower):
         self.checker.event(event)
         if isinstance(event, Created):
             self._unbound = True
+        elif isinstance(event, Fault) and event.fate is Fate.TRAMPOLINE:
+            context, number = self._machine.context(event.thread), event.thread
+            path = self._calls.path_at(number, context.sp)
+            place = self._place(number, path, event.ip)
+            self._interrupted[number] = place, self._calls.take_low(number, path)
         elif isinstance(event, Deleted):
             self._introduced.discard(event.target)
             for base in [base for base, n in self._owners.items() if n == event.target]:
                 del self._owners[base]
-        elif self._unbound and isinstance(event, Invocation):
-            self.learn()
+        elif isinstance(event, Invocation):
+            if self._unbound:
+                self.learn()
+            if event.thread in self._interrupted and leaves_handler(event):
+                del self._interrupted[event.thread]
+
+    def _below(self, thread: int, where: Where, low: int) -> tuple[Where, int]:
+        """Put what a handler of the thread's own does below the code with the fault."""
+        base, before = self._interrupted[thread]
+        depth = base.depth
+        if where.depth < depth:
+            del self._interrupted[thread]  # it has left for good
+            return where, low
+        self._interrupted[thread] = base, -1
+        # The frame is called by the instruction that had the fault.
+        calls = (*base.calls, base.pc, *where.calls[depth:])
+        chains = (*base.chains, base.leaf, *where.chains[depth:])
+        low = min(before, depth) if before >= 0 else max(low, depth) + 1
+        return Where(where.pc, calls, chains, where.leaf), low
+
+    def _note_staged(
+        self, position: int, thread: int, where: Where, offset: int, size: int, value: int
+    ) -> None:
+        """Take note of a word that waited in a register while a function was called."""
+        image = self._images.get(thread)
+        staged = self._staged[image.digest].get(where.pc) if image is not None else None
+        if staged is None or staged.value == value or offset >= self._limit:
+            return
+        self.checker.candidates.add(
+            Candidate(
+                Rule.WORD_LOST_UNREAD,
+                thread,
+                position,
+                where,
+                offset,
+                size,
+                is_write=True,
+                expected=staged.value.to_bytes(size, "little"),
+                actual=value.to_bytes(size, "little"),
+                is_note=True,
+            )
+        )
 
     def _call_place(self, context: Context, path: int, pc: int) -> Where:
         number = context.number
@@ -291,18 +425,26 @@ class Feeder(Follower):
         return () if image is None else image.scopes_at(pc)
 
 
+def _enters(frames: Sequence[Frame], ip: int) -> bool:
+    """Whether the innermost frame is that of a function which begins at `ip`."""
+    last = frames[len(frames) - 1]
+    return not last.is_mark and last.entry == ip
+
+
 class Watch:
     """What it takes to check a run: a machine to boot it with."""
 
-    __slots__ = ("_checker", "machine")
+    __slots__ = ("_checker", "_may_ipc", "machine")
 
     def __init__(self, scenario: Scenario, *, timing: Timing = DEFAULT_TIMING) -> None:
         self.machine = WatchedMachine(configure(scenario, timing=timing))
         self._checker = Checker(scenario.arch)
+        self._may_ipc = scenario.functions.may_ipc
 
     def begin(self, system: System, recorder: RunRecorder) -> None:
         """Begin to check a system that was booted with it and has not run yet."""
         feeder = Feeder(self.machine, system.kernel, system.names.images, self._checker)
+        feeder.look_at(self._may_ipc)
         recorder.follower = feeder
 
     def follow_lives(self, lives: LifeLog) -> None:

@@ -7,19 +7,23 @@ Rule 3: a twin gets at most twice the time that the run took from the change on;
 in it is a difference.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from zlib import decompress
 
 from emu.timing import Timing
 from guest.image import Image
 from guest.scenario import Scenario
 from kernel.events import Outcome
+from kernel.freeze import thaw
 from kernel.kernel import end, run
 from kernel.variation import Change, OverrideRead, StoreBytes, Variation
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Consequence, Effect, Rule
+from lab.replay.midway import Midway, last_before, plan_stops, save_midway
 from lab.replay.observe import Difference, Item, Observed, Observer, differences
-from lab.replay.varied import boot_varied
+from lab.replay.system import System, boot, configure
+from lab.replay.varied import VariedMachine, find_utcbs
 
 _MOST = 4  # consequences that are told
 _PATTERNS = (0x11, 0x5A)  # two values of every poisoned byte
@@ -47,7 +51,18 @@ class Tried:
 class Confirmer:
     """Runs twins of one run."""
 
-    __slots__ = ("_baseline", "_images", "_name", "_places", "_scenario", "_timing", "budget")
+    __slots__ = (
+        "_baseline",
+        "_booted",
+        "_config",
+        "_images",
+        "_midways",
+        "_name",
+        "_places",
+        "_scenario",
+        "_stops",
+        "budget",
+    )
 
     def __init__(
         self,
@@ -57,14 +72,20 @@ class Confirmer:
         name: Callable[[int], str],
         budget: int,
         timing: Timing,
+        cycles: Iterable[int] = (),
     ) -> None:
-        self._timing = timing
+        """Prepare for candidates at `cycles`; others can be confirmed, too."""
+        self._config = configure(scenario, timing=timing)
         self._scenario = scenario
         self._images = images
         self._places = places  # task and address of words to compare at the end
         self._name = name
         self.budget = budget  # cycles of the run
         self._baseline: Ended | None = None
+        # How far a host has got with its calls is not in a midway.
+        self._stops = plan_stops(cycles) if scenario.host is None else []
+        self._midways: list[Midway] = []
+        self._booted: System | None = None  # its names and numbers hold for all
 
     def confirm(self, candidate: Candidate, cycle: int) -> Tried:
         """Try out whether a candidate matters."""
@@ -98,7 +119,12 @@ class Confirmer:
     def baseline(self) -> Ended:
         """Give the run itself, as far as it is observable."""
         if self._baseline is None:
-            self._baseline = self._run((), 0, self.budget)
+            scenario = self._scenario
+            observer = Observer(scenario.arch.word, 0)
+            machine = VariedMachine(self._config)
+            system = boot(scenario, self._images, recorder=observer, machine=machine)
+            self._booted = system
+            self._baseline = self._finish(system, observer, machine, self.budget, self._stops)
         return self._baseline
 
     def _poison(self, candidate: Candidate, cycle: int) -> Tried:
@@ -147,12 +173,39 @@ class Confirmer:
     def _run(self, variation: Variation, start: int, until: int) -> Ended:
         scenario = self._scenario
         observer = Observer(scenario.arch.word, start)
-        system = boot_varied(
-            scenario, self._images, variation, recorder=observer, timing=self._timing
-        )
+        first = min(each.position for each in variation)
+        midway = last_before(self._midways, first)
+        booted = self._booted
+        if midway is None or booted is None:
+            machine = VariedMachine(self._config, variation)
+            system = boot(scenario, self._images, recorder=observer, machine=machine)
+        else:
+            machine = VariedMachine.thaw(self._config, decompress(midway.machine))
+            machine.vary(variation)
+            kernel = thaw(decompress(midway.kernel), machine, recorder=observer)
+            system = replace(booted, machine=machine, kernel=kernel)
+        return self._finish(system, observer, machine, until)
+
+    def _finish(
+        self,
+        system: System,
+        observer: Observer,
+        machine: VariedMachine,
+        until: int,
+        stops: Iterable[int] = (),
+    ) -> Ended:
+        """Run a system to its end, saving midways at stops, and close it."""
+        find_utcbs(machine, system.kernel)
         observer.log = system.kernel.log.number
         try:
-            outcome = run(system.kernel, until)
+            outcome = Outcome.BUDGET
+            for stop in stops:
+                outcome = run(system.kernel, stop)
+                if outcome is not Outcome.BUDGET:
+                    break
+                self._midways.append(save_midway(machine, system.kernel))
+            if outcome is Outcome.BUDGET:
+                outcome = run(system.kernel, until)
             end(system.kernel, outcome)
             memory = tuple(system.load_word(*place) for place in self._places)
             return Ended(outcome, observer.observed, system.machine.now, memory)

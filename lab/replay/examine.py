@@ -17,9 +17,11 @@ from kernel.state import Kernel
 from lab.checker.candidate import Candidate
 from lab.checker.finding import Attribution, Effect, Finding, Rule
 from lab.checker.judge import Evidence, Judged, judge
+from lab.checker.lives import Turn
 from lab.checker.stream import common
 from lab.names import Names
 from lab.replay.confirm import Confirmer
+from lab.replay.leftovers import LeftoverTracker
 from lab.replay.provenance import Origin, Tracker, TrackingMachine
 from lab.replay.symbols import RunSymbols
 from lab.replay.system import DEFAULT_TIMING, boot, configure
@@ -54,6 +56,7 @@ class _Seen:
     """What a second look has shown: by candidate, and the cycles by position."""
 
     origins: dict[int, Origin]
+    leftovers: set[int]  # those whose store put back what was on the stack by chance
     fates: dict[int, Fate]
     cycles: dict[int, int]
 
@@ -81,7 +84,9 @@ def examine(
     symbols = RunSymbols(names, scenario.library)
     seen = _look_again(candidates, scenario, images, names, budget, timing)
     symbols.cycles = seen.cycles
-    confirmer = Confirmer(scenario, images, places, symbols.name, budget, timing)
+    tried = [each for each in candidates if each.rule in _TRIED and not each.is_intact]
+    cycles = [each.cycle or symbols.cycle(each.position) for each in tried if not each.is_note]
+    confirmer = Confirmer(scenario, images, places, symbols.name, budget, timing, cycles)
     left = {Confirm.SOME: MOST, Confirm.ALL: len(candidates), Confirm.NONE: 0}[confirm]
     judged: list[Judged] = []
     for candidate in candidates:
@@ -89,6 +94,8 @@ def examine(
             continue
         evidence = _attribute(candidate, seen.origins.get(id(candidate)), names)
         _consider_use(candidate, evidence, seen.fates.get(id(candidate)))
+        if candidate.restore is not None and id(candidate) not in seen.leftovers:
+            evidence.is_exempt = True  # it meant to store what it did
         judged.append(Judged(candidate, evidence))
         if evidence.is_exempt or candidate.is_note:
             continue
@@ -129,7 +136,7 @@ def _attribute(candidate: Candidate, origin: Origin | None, names: Names) -> Evi
         evidence.attribution = Attribution.INFERRED
     if candidate.rule is Rule.SETUP_CLOBBERED and candidate.is_open:
         evidence.attribution = Attribution.INFERRED
-    if candidate.rule not in _BY_ADDRESS:
+    if candidate.rule not in _BY_ADDRESS or candidate.restore is not None:
         return evidence
     if origin is None or not origin.is_known:
         evidence.attribution = Attribution.INFERRED
@@ -142,6 +149,10 @@ def _attribute(candidate: Candidate, origin: Origin | None, names: Names) -> Evi
     if candidate.rule is Rule.DANGLING_POINTER:
         evidence.is_exempt = not origin.is_lent
         evidence.checks = (("address", "made by the function that got the older message"),)
+        if evidence.is_exempt and origin.may_be_lent and _alone_lends(candidate, names):
+            evidence.is_exempt = False
+            evidence.attribution = Attribution.INFERRED
+            evidence.checks = (("address", "given by an inlined function; no other gives one"),)
         return evidence
     if (
         origin.is_lent
@@ -167,14 +178,25 @@ def _may_be_lent(candidate: Candidate, names: Names) -> bool:
 
     Of that no instruction is left to see.
     """
-    clobber, reader = candidate.clobber, candidate.where
+    return _inlined_lends(candidate.clobber, candidate, names) is True
+
+
+def _alone_lends(candidate: Candidate, names: Names) -> bool:
+    """Whether an inlined function with the older message can give a pointer; no later one."""
+    lender = _inlined_lends(candidate.lender, candidate, names)
+    return lender is True and _inlined_lends(candidate.clobber, candidate, names) is False
+
+
+def _inlined_lends(turn: Turn | None, candidate: Candidate, names: Names) -> bool | None:
+    """Say if a turn's inlined function can give a pointer; None: it is in none of its own."""
+    reader = candidate.where
     image = names.images.get(candidate.thread)
-    if clobber is None or image is None or clobber.depth != reader.depth:
-        return False
-    chain = clobber.chain
-    if len(chain) == len(common(chain, reader.leaf)):
-        return False
-    return chain[-1] < len(image.scopes) and image.scopes[chain[-1]].lends
+    if turn is None or image is None or turn.depth != reader.depth:
+        return None
+    chain = turn.chain
+    if len(chain) == len(common(chain, reader.leaf)) or chain[-1] >= len(image.scopes):
+        return None
+    return image.scopes[chain[-1]].lends
 
 
 def _consider_use(candidate: Candidate, evidence: Evidence, fate: Fate | None) -> None:
@@ -211,12 +233,13 @@ def _look_again(
         each
         for each in candidates
         if each.rule in _BY_ADDRESS and each.clobber is not None and not each.is_note
+        if each.restore is None
     ][:_TRACKED]
     marks = {each.position for each in candidates if not each.is_call}
     marks |= {each.reader[1] for each in candidates if each.reader is not None}
     marks |= {store.position for each in candidates for store in each.stores}
     if not marks:
-        return _Seen({}, {}, {})
+        return _Seen({}, set(), {}, {})
     machine = TrackingMachine(configure(scenario, timing=timing))
     system = boot(scenario, images, machine=machine)
     trackers = [Tracker(each, scenario.arch.word == 8) for each in followed]
@@ -225,7 +248,20 @@ def _look_again(
         for each in candidates
         if each.rule in _USED and not each.is_note
     }
+    leftovers = {
+        id(each): _leftover_tracker(each, system.kernel)
+        for each in [each for each in candidates if each.restore is not None][:_TRACKED]
+    }
     machine.follow(trackers, list(uses.values()), marks, names.images)
+    machine.leftovers = list(leftovers.values())
+    if any(task.trampolines for task in system.tasks.values()):
+        threads = system.kernel.threads
+
+        def is_interrupted(number: int) -> bool:
+            thread = threads[number]
+            return bool(thread.trampoline) and not thread.armed
+
+        machine.is_interrupted = is_interrupted
     try:
         last = max(marks) + _AFTER
         _run_to(machine, lambda until: run(system.kernel, until), last, budget)
@@ -233,6 +269,7 @@ def _look_again(
         system.close()
     return _Seen(
         {id(each.candidate): each.origin for each in trackers},
+        {key for key, each in leftovers.items() if each.is_leftover},
         {key: each.result() for key, each in uses.items()},
         machine.cycles,
     )
@@ -242,10 +279,22 @@ def _use_tracker(candidate: Candidate, kernel: Kernel) -> UseTracker:
     thread, position = candidate.thread, candidate.position
     if candidate.reader is not None:
         thread, position = candidate.reader
+    utcb = _utcb(thread, kernel)
+    return UseTracker(thread, position, utcb, candidate.offset, candidate.size)
+
+
+def _leftover_tracker(candidate: Candidate, kernel: Kernel) -> LeftoverTracker:
+    store, message = candidate.restore, candidate.message
+    assert store is not None, "there is a store that put something back"
+    assert message is not None, "over a word of a message"
+    address = _utcb(candidate.thread, kernel).start + candidate.offset
+    return LeftoverTracker(candidate.thread, message.position, store.position, address)
+
+
+def _utcb(thread: int, kernel: Kernel) -> range:
     known = kernel.threads.get(thread)
     start = known.utcb_address if known is not None and known.is_bound() else 0
-    utcb = range(start, start + kernel.arch.utcb_size)
-    return UseTracker(thread, position, utcb, candidate.offset, candidate.size)
+    return range(start, start + kernel.arch.utcb_size)
 
 
 def _run_to(

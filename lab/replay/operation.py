@@ -41,6 +41,7 @@ class Operation:
     copy: tuple[str, str] | None  # of a word, from and to: a register, or "memory"
     flow: tuple[Place, Place] | None  # a move of any size, from and to
     is_return: bool
+    pushes: bool  # what it makes the stack grow by, it stores
     is_own: bool  # it loads from where the segment base points
     clears: bool  # it makes a register zero, whatever was in it
     stores: bool  # its operand in memory is written and not read
@@ -74,6 +75,13 @@ _DERIVES = (
     x86.X86_INS_INC,
     x86.X86_INS_DEC,
     x86.X86_INS_AND,
+)
+_PUSHES = (
+    x86.X86_INS_CALL,
+    x86.X86_INS_PUSH,
+    x86.X86_INS_PUSHFD,
+    x86.X86_INS_PUSHFQ,
+    x86.X86_INS_PUSHAL,
 )
 _CLEARS = (x86.X86_INS_XOR, x86.X86_INS_SUB)
 
@@ -121,6 +129,7 @@ def take_apart(instruction: Any, is_amd64: bool) -> Operation:
         copy=copy,
         flow=flow,
         is_return=kind in (x86.X86_INS_RET, x86.X86_INS_RETF),
+        pushes=kind in _PUSHES,
         is_own=any(
             each.type == x86.X86_OP_MEM and each.mem.segment in (x86.X86_REG_FS, x86.X86_REG_GS)
             for each in operands

@@ -23,6 +23,7 @@ from guest.image import Image
 from lab.checker.candidate import Candidate
 from lab.checker.lives import Turn
 from lab.checker.stream import Chain, Where
+from lab.replay.leftovers import LeftoverTracker
 from lab.replay.operation import Operation, take_apart
 from lab.replay.uses import UseTracker
 
@@ -62,6 +63,7 @@ class Origin:
     is_known: bool = False  # all of the stretch was seen
     is_borrowed: bool = False  # the frame of the call in between has made the address
     is_lent: bool = False  # an older message's frame has
+    may_be_lent: bool = False  # or the one address that the compiler uses for all
     is_consumed: bool = False  # the reader, or who called it, has looked at the call's result
     is_prepared: bool = False  # and has determined its tag or its target
     cycle: int = 0
@@ -110,6 +112,7 @@ class Tracker:
         "_calls",
         "_depth",
         "_frames",
+        "_kept",
         "_last",
         "_memory",
         "_owners",
@@ -139,6 +142,7 @@ class Tracker:
             self._owners.append(_Owner(lender, candidate.where))
         self._calls = clobber.call.position
         self._registers: dict[str, Definition | None] = {}
+        self._kept: dict[str, Definition | None] | None = None  # while they are a handler's
         self._memory: dict[int, Definition | None] = {}
         self._result = "rax" if is_amd64 else "eax"
         self._depth = -1
@@ -156,6 +160,15 @@ class Tracker:
                 if is_left and position > owner.turn.call.position:
                     owner.exit = position
         self._depth = depth
+
+    def interrupt(self) -> None:
+        """Take note that a handler of the thread's own begins: registers come back after it."""
+        self._kept = dict(self._registers)
+
+    def resume(self) -> None:
+        """Take note that it has ended."""
+        if self._kept is not None:
+            self._registers, self._kept = self._kept, None
 
     def step(
         self,
@@ -254,6 +267,8 @@ class Tracker:
         for known in _ancestors(made):
             for owner in self._owners:
                 if not self._is_of(owner, known):
+                    if known.is_own and owner.turn is self.candidate.lender:
+                        self.origin.may_be_lent = True
                     continue
                 if owner.turn is self.candidate.clobber:
                     self.origin.is_borrowed = True
@@ -312,11 +327,14 @@ class TrackingMachine(Machine):
         "_depths",
         "_disassembler",
         "_images",
+        "_inside",
         "_marks",
         "_operations",
         "_trackers",
         "_uses",
         "cycles",
+        "is_interrupted",
+        "leftovers",
     )
 
     def __init__(self, config: MachineConfig) -> None:
@@ -327,6 +345,9 @@ class TrackingMachine(Machine):
         self._operations: dict[tuple[int, int], Operation | None] = {}
         self._trackers: list[Tracker] = []
         self._uses: list[UseTracker] = []
+        self.leftovers: list[LeftoverTracker] = []
+        self._inside: set[int] = set()  # threads that are in a handler of their own
+        self.is_interrupted: Callable[[int], bool] | None = None
         self._marks: list[int] = []  # positions, the last one first
         self._images: dict[int, Image] = {}
         self._depths: dict[int, int] = {}
@@ -352,13 +373,23 @@ class TrackingMachine(Machine):
         while True:
             position = self.instructions
             self._mark(position)
+            if self.is_interrupted is not None:
+                self._turn(context.number, self.is_interrupted(context.number))
             active = self._active(context, position)
             uses = [
                 each
                 for each in self._uses
                 if each.thread == context.number and each.is_active(position)
             ]
-            if active or uses:
+            leftovers = [
+                each
+                for each in self.leftovers
+                if each.thread == context.number and each.is_active(position)
+            ]
+            if active or uses or leftovers:
+                for leftover in leftovers:
+                    operation = self._operation(context, context.ip)
+                    leftover.step(operation, position, context.sp, context.load_register)
                 trap = self._step(context, deadline, active, uses, position)
             else:
                 following = self._next(context, position)
@@ -367,6 +398,22 @@ class TrackingMachine(Machine):
                 trap = self.run_until_position(context, deadline, following)
             if trap != STEPPED:
                 return trap
+
+    def _turn(self, thread: int, inside: bool) -> None:
+        """Take note of whether a thread is in a handler of its own (ABI 5.5)."""
+        if inside == (thread in self._inside):
+            return
+        (self._inside.add if inside else self._inside.discard)(thread)
+        followers: list[Tracker | UseTracker | LeftoverTracker] = [
+            *(each for each in self._trackers if each.candidate.thread == thread),
+            *(each for each in self._uses if each.thread == thread),
+            *(each for each in self.leftovers if each.thread == thread),
+        ]
+        for each in followers:
+            if inside:
+                each.interrupt()
+            else:
+                each.resume()
 
     def _mark(self, position: int) -> None:
         marks = self._marks
@@ -393,6 +440,11 @@ class TrackingMachine(Machine):
         begins += [
             each.begin for each in self._uses if each.thread == number and each.begin > position
         ]
+        begins += [
+            each.begin
+            for each in self.leftovers
+            if each.thread == number and each.begin > position
+        ]
         if self._marks:
             begins.append(self._marks[-1])
         return min(begins, default=None)
@@ -406,7 +458,8 @@ class TrackingMachine(Machine):
         position: int,
     ) -> int:
         pc = context.ip
-        depth = self._depth(context)
+        # That is a frame below the code that it interrupts.
+        depth = self._depth(context) + (context.number in self._inside)
         image = self._images.get(context.number)
         chain = image.scopes_at(pc) if image is not None else ()
         operation = self._operation(context, pc)

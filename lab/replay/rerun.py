@@ -27,6 +27,7 @@ from lab.recorder import RunRecorder
 from lab.replay.checkpoints import Checkpoint, Checkpoints
 from lab.replay.event_log import EventLog
 from lab.replay.halting import Halted, HaltingMachine, Instant
+from lab.replay.host import let_call, repeat_calls
 from lab.replay.system import DEFAULT_TIMING, boot, configure, identify
 from lab.replay.touches import Looker
 
@@ -83,6 +84,8 @@ class Rerun:
         system = boot(scenario, images, recorder=self._recorder, machine=machine)
         self.names: Names = system.names
         self._recorder.names = system.names
+        self._host = system.host
+        self.host = 0 if system.host is None else system.host.number
         self.tasks = {name: task.number for name, task in system.tasks.items()}
         self._start(Live(machine, system.kernel, Instant(0), len(self.log)))
         self._run(Instant(0), None)
@@ -181,6 +184,8 @@ class Rerun:
     def _thaw(self, checkpoint: Checkpoint) -> None:
         data = zlib.decompress(checkpoint.machine)
         machine = HaltingMachine.thaw(self._config, data)
+        if self._host is not None:
+            let_call(machine, self._host, repeat_calls(self.scenario.host or ()))
         kernel = thaw(zlib.decompress(checkpoint.kernel), machine, recorder=self._recorder)
         machine.at = checkpoint.at
         machine.before = checkpoint.before

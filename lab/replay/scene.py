@@ -5,11 +5,12 @@ rights and nothing else is mapped but stacks, UTCBs and, on ia32, the kernel's c
 threads start in the file's order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from emu.machine import Machine
 from guest.errors import GuestError
+from guest.host import HOST
 from guest.image import Image, Segment, resolve
 from guest.scenario import CapKind, CapSpec, IrqSpec, Scenario, Start, TaskSpec, ThreadSpec
 from kernel import abi, kip
@@ -20,6 +21,7 @@ from kernel.objects import Capability, Irq, Object, Task, Thread
 from kernel.state import Kernel
 from lab.names import Names
 from lab.replay import modules
+from lab.replay.host import HostThread, build_host
 from lab.replay.modules import Module, Placed
 from lab.replay.start import Grants, build_stack
 
@@ -56,6 +58,7 @@ class Scene:
             CapKind.SCHEDULER: kernel.scheduler_object,
         }
         self.names = Names(kernel.arch)
+        self.host: HostThread | None = None
         self.modules: Placed | None = None  # what the boot loader left in memory
 
     def build(self) -> None:
@@ -90,6 +93,24 @@ class Scene:
                 kernel.insert_cap(self.tasks[spec.name], cap.index, made_cap)
         for thread in self.threads.values():
             kernel.start(thread)
+        if self.scenario.host is not None:
+            self._build_host()
+
+    def _build_host(self) -> None:
+        made: dict[str, Mapping[str, Object]] = {
+            "gate": self.gates,
+            "irq": self.irqs,
+            "semaphore": self.semaphores,
+        }
+        objects: list[tuple[str, Object]] = [
+            (f"{kind}:{name}", each)
+            for kind, named in made.items()
+            for name, each in named.items()
+        ]
+        host = self.host = build_host(self.scenario, self.kernel, objects)
+        self.names.objects[host.task.number] = HOST
+        self.names.objects[host.number] = HOST
+        self.kernel.start(self.kernel.threads[host.number])
 
     def _give_pagers(self, spec: TaskSpec) -> None:
         # A task reaches each of its pagers and handlers through a gate of its own, which

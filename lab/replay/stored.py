@@ -2,7 +2,7 @@
 
 from emu.timing import parse_timing
 from guest.errors import GuestError
-from lab.replay.again import check_programs
+from lab.replay.again import check_programs, variation_of
 from lab.replay.system import DEFAULT_TIMING
 from lab.replay.timeline import Timeline
 from lab.trace.reader import Trace
@@ -14,7 +14,7 @@ def timeline_of(trace: Trace) -> Timeline:
     Raises GuestError if what is in it cannot be run.
     """
     check_programs(trace)
-    if trace.head.variation:
+    if variation_of(trace):
         raise GuestError("the run of this trace was changed on purpose", file=str(trace.path))
     return Timeline(
         trace.scenario(),

@@ -8,6 +8,7 @@ from emu.errors import NotMappedError
 from emu.machine import Machine, MachineConfig
 from emu.timing import Timing
 from guest.errors import GuestError
+from guest.host import encode as encode_call
 from guest.image import Image
 from guest.load import load_images
 from guest.scenario import Scenario
@@ -19,6 +20,7 @@ from kernel.recorder import Recorder
 from kernel.state import Kernel
 from kernel.variation import Variation, encode
 from lab.names import Names
+from lab.replay.host import HostThread, check_calls, let_call, repeat_calls
 from lab.replay.scene import Scene
 from lab.trace.format import Identity
 
@@ -38,6 +40,7 @@ class System:
     names: Names
     images: dict[str, Image]  # by task name
     tasks: dict[str, Task]
+    host: HostThread | None = None
 
     def close(self) -> None:
         """Give the machine's memory back."""
@@ -78,7 +81,10 @@ def identify(
         arch=scenario.arch.name,
         model=f"{timing} {digest} {CPU_KHZ} kHz",
         images=tuple(images[task.name].digest for task in scenario.tasks),
-        variation=tuple(map(encode, variation)),
+        variation=(
+            *map(encode, variation),
+            *(encode_call(call) for call in scenario.host or ()),
+        ),
     )
 
 
@@ -100,6 +106,7 @@ def boot(
     kernel = Kernel(machine, scenario.arch, recorder=recorder, probe=probe)
     scene = Scene(scenario, images, machine, kernel)
     try:
+        check_calls(scenario)
         scene.build()
     except UsageError as error:
         machine.close()
@@ -107,7 +114,9 @@ def boot(
     except GuestError:
         machine.close()
         raise
-    return System(scenario, machine, kernel, scene.names, images, scene.tasks)
+    if scene.host is not None:
+        let_call(machine, scene.host, repeat_calls(scenario.host or ()))
+    return System(scenario, machine, kernel, scene.names, images, scene.tasks, scene.host)
 
 
 def configure(scenario: Scenario, *, timing: Timing = DEFAULT_TIMING) -> MachineConfig:

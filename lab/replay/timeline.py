@@ -34,7 +34,7 @@ from kernel.events import (
     words_of,
 )
 from kernel.freeze import freeze
-from kernel.objects import Task, Thread
+from kernel.objects import Object, Task, Thread
 from kernel.port import SYSTEM_CALL
 from kernel.utcb import WORDS
 from lab.names import Names
@@ -99,6 +99,7 @@ class Timeline:
         self.names: Names = self._rerun.names
         self.log = self._rerun.log
         self.tasks: dict[str, int] = self._rerun.tasks  # those of the scenario, by name
+        self.host = self._rerun.host  # the number of the thread that a test calls from, or 0
 
     # -- where ------------------------------------------------------------------
 
@@ -411,6 +412,22 @@ class Timeline:
                 return stop.touch
         return None
 
+    def touches_back(self, place: Place, *, until: Instant, most: int) -> list[Touch]:
+        """List the touches of a place before the cursor, the last first.
+
+        Only those from `until` on, and at most so many.  The cursor stays.
+        """
+        upper = self._cursor
+        found: list[Touch] = []
+        with _Returning(self):
+            check_mapped(self._rerun, place)
+            for stop in search_back(self._rerun, (), (place,), upper):
+                if stop.at < until or len(found) >= most:
+                    break
+                assert stop.touch is not None
+                found.append(stop.touch)
+        return found
+
     def next_reader(
         self, task: int, address: int, size: int, at: Instant | None = None
     ) -> Touch | None:
@@ -503,6 +520,10 @@ class Timeline:
         """List the numbers of all tasks, in their order."""
         objects = self._now().kernel.objects
         return tuple(sorted(n for n, each in objects.items() if isinstance(each, Task)))
+
+    def objects(self) -> dict[int, Object]:
+        """Give the kernel's objects at the cursor by their numbers, to be looked at only."""
+        return dict(self._now().kernel.objects)
 
     def thread(self, number: int) -> ThreadState:
         """Give the state of a thread."""

@@ -29,6 +29,7 @@ class UseTracker:
         "_address",
         "_bytes",
         "_is_back",
+        "_kept",
         "_limit",
         "_registers",
         "_steps",
@@ -46,6 +47,7 @@ class UseTracker:
         self._limit = utcb
         self._address = range(utcb.start + offset, utcb.start + offset + size)
         self._registers: set[str] = set()
+        self._kept: set[str] | None = None  # while they are a handler's
         self._bytes: set[int] = set()  # addresses of copies
         self._is_back = False
         self._steps = 0
@@ -59,6 +61,15 @@ class UseTracker:
     def is_active(self, position: int) -> bool:
         """Whether the value may still be used at a position."""
         return not self.is_done and position >= self.begin
+
+    def interrupt(self) -> None:
+        """Take note that a handler of the thread's own begins: registers come back after it."""
+        self._kept = set(self._registers)
+
+    def resume(self) -> None:
+        """Take note that it has ended."""
+        if self._kept is not None:
+            self._registers, self._kept = self._kept, None
 
     def step(self, operation: Operation, position: int, load: Callable[[str], int]) -> None:
         """Take note of an instruction that is about to be executed."""

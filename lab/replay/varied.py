@@ -12,6 +12,7 @@ from emu.traps import STEPPED
 from guest.image import Image
 from guest.scenario import Scenario
 from kernel.recorder import Recorder
+from kernel.state import Kernel
 from kernel.variation import Change, OverrideRead, Variation
 from lab.replay.system import DEFAULT_TIMING, System, boot, configure
 
@@ -24,10 +25,15 @@ class VariedMachine(Machine):
 
     __slots__ = ("_changes", "utcb_of")
 
-    def __init__(self, config: MachineConfig, variation: Variation) -> None:
+    def __init__(self, config: MachineConfig, variation: Variation = ()) -> None:
         super().__init__(config)
-        self._changes: list[Change] = sorted(variation, key=lambda each: -each.position)
+        self._changes: list[Change] = []
         self.utcb_of: Callable[[int], int | None] = lambda thread: None
+        self.vary(variation)
+
+    def vary(self, variation: Variation) -> None:
+        """Run this variation from now on."""
+        self._changes = sorted(variation, key=lambda each: -each.position)
 
     def run(self, context: Context, deadline: int) -> int:
         """Run `context` until it traps or cycle `deadline` is reached, and say which."""
@@ -83,11 +89,16 @@ def boot_varied(
     """Make a system of a scenario that will run with these changes; as `boot` does."""
     machine = VariedMachine(configure(scenario, timing=timing), variation)
     system = boot(scenario, images, recorder=recorder, machine=machine)
-    threads = system.kernel.threads
+    find_utcbs(machine, system.kernel)
+    return system
+
+
+def find_utcbs(machine: VariedMachine, kernel: Kernel) -> None:
+    """Tell a machine where the UTCBs of its threads are."""
+    threads = kernel.threads
 
     def utcb_of(number: int) -> int | None:
         thread = threads.get(number)
         return thread.utcb_frame if thread is not None and thread.is_bound() else None
 
     machine.utcb_of = utcb_of
-    return system

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from guest.host import HOST
 from kernel.errors import UsageError
 from kernel.events import Exception_, Fault, Invocation, Resumption, Transfer
 from kernel.utcb import BR, BR_COUNT, MR_COUNT, WORDS, name_of
@@ -211,6 +212,9 @@ class _Tracer:
                 return Origin("input", touch.before, name, what, value=value, moves=moves)
             what = f"{word}: message {names.of(event.sender)} → {names.of(event.receiver)}"
             place = str(names.place(event.sender, event.sender_ip))
+            if event.sender == timeline.host:
+                given = Origin("input", touch.before, HOST, "given by the test", value=value)
+                return Origin("copied", touch.before, name, what, place, value, moves, (given,))
             timeline.seek(touch.before)
             address = timeline.utcb_address(event.sender) + index * log.word
             offset = source.address % log.word

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from guest.errors import GuestError
+from guest.host import decode, is_host_call
 from guest.scenario import Scenario, restore_scenario
 from kernel.events import Created, Event, Items, Named, Outcome, Transfer
 from lab.names import Names
@@ -120,7 +121,14 @@ class Trace:
     def scenario(self) -> Scenario:
         """Give the scenario; its images are `head.images`."""
         name = Path(f"{self.head.scenario_name}.toml")
-        return restore_scenario(self.head.scenario, path=name, arch=self.head.arch.name)
+        found = restore_scenario(self.head.scenario, path=name, arch=self.head.arch.name)
+        lines = [line for line in self.head.variation if is_host_call(line)]
+        if not lines:
+            return found
+        try:
+            return replace(found, host=tuple(decode(line) for line in lines))
+        except ValueError as error:
+            raise damaged(self.path, str(error)) from None
 
     def names(self, before: int | None = None) -> Names:
         """Give the names that hold before event `before`, by default those of the end."""
@@ -189,19 +197,24 @@ class Trace:
                     continue
                 yield Stamped(chunk.first + at, self._decode(chunk, records, at))
 
-    def utcb(self, thread: int, sequence: int) -> tuple[Word, ...]:
-        """Give what is known of a thread's UTCB when event `sequence` has happened."""
+    def utcb(self, thread: int, sequence: int, *, back: int | None = None) -> tuple[Word, ...]:
+        """Give what is known of a thread's UTCB when event `sequence` has happened.
+
+        With `back` only so many events are looked at: the time is bounded then.
+        """
         event = self.event(sequence)
         if isinstance(event, Transfer) and sequence + 1 < len(self):
             # Its items are an event of their own, but there already.
             sequence += isinstance(self.event(sequence + 1), Items)
+        first = 0 if back is None else max(0, sequence + 1 - back)
         return words_at(
-            self._backwards(sequence + 1, concerning=thread, kinds=KINDS_TO_READ),
+            self._backwards(first, sequence + 1, concerning=thread, kinds=KINDS_TO_READ),
             self.event,
             thread=thread,
             position=event.position,
             is_first=thread in self.head.threads,
             word=self.head.arch.word,
+            is_whole=first == 0,
         )
 
     def lives(
@@ -245,13 +258,16 @@ class Trace:
         """Give all records of a chunk, as they were recorded."""
         return self._load(chunk)
 
-    def _backwards(self, end: int, *, concerning: int, kinds: int) -> Iterator[Raw]:
-        # The records before event `end`, the last first.
+    def _backwards(self, first: int, end: int, *, concerning: int, kinds: int) -> Iterator[Raw]:
+        # The records from event `first` to before `end`, the last first.
         for chunk in reversed(self.chunks[: self._chunk_of(end - 1) + 1]):
+            if chunk.end <= first:
+                return
             if not (chunk.kinds & kinds and chunk.objects >> (concerning & 63) & 1):
                 continue
             found = self._records(chunk)
-            for at in range(min(end - chunk.first, len(found.starts)) - 1, -1, -1):
+            lowest = max(first - chunk.first, 0)
+            for at in range(min(end - chunk.first, len(found.starts)) - 1, lowest - 1, -1):
                 start = found.starts[at]
                 if kinds >> kind_at(found.words, start) & 1 and concerns(
                     found.words, start, concerning

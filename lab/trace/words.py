@@ -61,12 +61,13 @@ def words_at(
     position: int,
     is_first: bool,
     word: int,
+    is_whole: bool = True,
 ) -> tuple[Word, ...]:
     """Collect what is known of the UTCB of a thread when the last of `records` has happened.
 
     They come backwards, and are those that concern the thread, of KINDS_TO_READ; `position`
     is that of the mark.  A thread that `is_first` is there from the start, with nothing but
-    zeros in its UTCB.
+    zeros in its UTCB.  If the records are not the whole past, what is older is unknown.
     """
     found: list[Word] = [UNKNOWN] * WORDS
     known = 0  # message registers from the first on
@@ -98,8 +99,8 @@ def words_at(
     else:
         # A thread that never ran.
         for early in waiting:
-            known = _learn(found, known, early, event_of, thread, word, True)
-        if is_first:
+            known = _learn(found, known, early, event_of, thread, word, is_whole)
+        if is_first and is_whole:
             for index, what in enumerate(found):
                 if what.value is None and index != SELF:
                     found[index] = Word(0, None, not has_run and not current)

@@ -131,6 +131,20 @@ def test_unbalanced_restore_on_no_path_at_all() -> None:
     assert s.found() == [("unbalanced-restore", 1, "wrong")]
 
 
+def test_a_store_over_an_overwritten_word_may_put_back_what_was_never_saved() -> None:
+    s = request()
+    with s.frame("dispatch"):
+        s.load(0)
+        with s.frame("record"):
+            s.store(0, 9)
+            s.call(words=1, answer=(1, 2))
+            s.store(1, 5)
+        s.load(1)
+    assert s.found() == [("unbalanced-restore", 1, "wrong")]
+    # It is for the second look to say where the value came from.
+    assert [each.restore is not None for each in s.checker.candidates.all()] == [True]
+
+
 def test_an_unbalanced_restore_alone_is_nothing() -> None:
     s = request()
     with s.frame("dispatch"):
@@ -142,6 +156,62 @@ def test_an_unbalanced_restore_alone_is_nothing() -> None:
             s.store(0, 9)
             s.call(words=1, answer=(1, 2, 3))
     assert s.found() == []
+
+
+def save_and_restore(s: Story, words: int) -> None:
+    values = [int.from_bytes(s.memory[8 * k : 8 * k + 8], "little") for k in range(words)]
+    for k in range(words):
+        s.load(k)
+    with s.frame("tell"):
+        s.store(0, 9)
+        s.send(words=1)
+    for k in range(words):
+        s.store(k, values[k])
+
+
+def test_a_word_that_was_lost_before_it_was_saved_is_put_back_as_lost() -> None:
+    s = request()
+    with s.frame("dispatch"):
+        notify(s)
+        with s.frame("guarded"):
+            save_and_restore(s, 2)
+        s.load(1)
+    # Both reads: that which saves is for the second look to tell from one that uses.
+    assert s.found() == [("stale-read", k, "wrong") for k in (0, 1, 1)]
+
+
+def test_a_word_that_was_equal_by_luck_before_it_was_saved_stays_so() -> None:
+    s = request()
+    with s.frame("dispatch"):
+        notify(s, answer=(7, 42))
+        with s.frame("guarded"):
+            save_and_restore(s, 2)
+        s.load(1)
+    assert s.found() == [("stale-read", k, "intact") for k in (0, 1, 1)]
+
+
+def test_who_saves_an_answer_does_not_decide_whose_it_is() -> None:
+    s = request()
+    with s.frame("dispatch"):
+        with s.frame("ask"):
+            s.call(words=0, answer=(1, 2))
+        with s.frame("guarded"):
+            save_and_restore(s, 2)
+        s.load(1)
+    assert s.found() == [("stale-read", k, "wrong") for k in (0, 1, 1)]
+
+
+def test_setup_clobbered_although_what_came_was_saved_and_put_back_twice() -> None:
+    s = request()
+    with s.frame("dispatch"):
+        s.store(1, 84)
+        notify(s)
+        save_and_restore(s, 2)
+        with s.frame("guarded"):
+            save_and_restore(s, 2)
+        s.store(0, 0)
+    s.reply_and_wait(words=2)
+    assert ("setup-clobbered", 1, "wrong") in s.found()
 
 
 # -- beyond-count ------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def test_list_corpus_shows_every_case(l4lab: CommandLine) -> None:
 def test_list_corpus_as_json_is_one_object(l4lab: CommandLine) -> None:
     value = json.loads(l4lab("list", "--corpus", "--json").out)
 
-    assert [case["number"] for case in value["cases"]] == list(range(1, 21))
+    assert [case["number"] for case in value["cases"]] == list(range(1, 25))
     assert value["cases"][0]["scenarios"][0] == {
         "name": "01_nested_call/buggy",
         "variant": "asm",

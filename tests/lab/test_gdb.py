@@ -7,6 +7,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guest.host import SLEEP_FOREVER
 from guest.image import Image
 from guest.scenario import load_scenario
 from kernel.errors import UsageError
@@ -220,6 +222,20 @@ def test_elf_files_of_assembled_images_have_their_symbols() -> None:
         assert entry == image.entry
         assert b"\0notify_my_other_server\0" in data
         line.close()
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_the_task_of_a_test_has_a_file_of_its_architecture_and_no_program(arch: str) -> None:
+    scenario = replace(load_scenario("faq_nested_call", arch=arch), host=(SLEEP_FOREVER,))
+    line = Timeline(scenario)
+    session = Session(line)
+    process = b"%x" % line.task_of(line.host)
+
+    assert session.answer(b"qXfer:exec-file:read:" + process + b":0,fff") == b"l/l4lab/python"
+    assert session.answer(b"vFile:open:" + b"/l4lab/python".hex().encode() + b",0,0") == b"F0"
+    head = session.answer(b"vFile:pread:0,5,0")
+    assert head == b"F5;\x7fELF" + (b"\x02" if arch == "amd64" else b"\x01")
+    line.close()
 
 
 # -- over the wire -----------------------------------------------------------------

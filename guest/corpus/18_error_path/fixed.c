@@ -30,6 +30,7 @@ static l4_mword_t serve_giver(void)
   buffers->bdr = 0;
   buffers->br[0] = GIVEN | SMALL;
   buffers->br[1] = 0;
+  __asm__ volatile("" : : : "memory"); /* GCC may not know that look_up stores there, too */
   look_up();
   l4_ipc_wait(l4_utcb(), &label, L4_IPC_NEVER);
   regs->mr[0] = OP_DOUBLE;

@@ -1,6 +1,7 @@
 """hidden-ipc: a system call deep in a function while words of a message are still unread.
 
-It is a note: nothing has happened yet.
+It is a note: nothing has happened yet.  So is the call of a function that may do IPC, as the
+scenario says, between the delivery of a word and the read of it.
 """
 
 from kernel.abi import OP_REPLY
@@ -8,6 +9,7 @@ from lab.checker.candidate import Candidate, Candidates
 from lab.checker.finding import Rule
 from lab.checker.lives import Turn
 from lab.checker.shadow import Shadow
+from lab.checker.stream import Access, Where
 
 _HIDDEN = 2  # so many calls below who reads the message nobody sees it any more
 
@@ -39,5 +41,36 @@ def check(candidates: Candidates, shadow: Shadow, turn: Turn) -> None:
             cycle=turn.call.cycle,
             is_note=True,
             message=message,
+        )
+    )
+
+
+def note_call(shadow: Shadow, position: int, name: str, where: Where) -> None:
+    """Take note of a call of a function that may do IPC."""
+    message = shadow.innermost(where)
+    if message is not None and message.read.find(0) >= 0:
+        message.may_call = name, position, where
+
+
+def check_read(
+    candidates: Candidates, access: Access, first: int, last: int, message: Turn
+) -> None:
+    """Look at the first read of a word, after such a call."""
+    if message.may_call is None or not message.is_alive or any(message.read[first:last]):
+        return
+    if last <= first:
+        return
+    name, position, where = message.may_call
+    candidates.add(
+        Candidate(
+            Rule.HIDDEN_IPC,
+            access.thread,
+            position,
+            where,
+            first,
+            last - first,
+            is_note=True,
+            message=message,
+            checks={"may do IPC": name},
         )
     )

@@ -7,6 +7,7 @@ from kernel.utcb import MR_COUNT
 from lab.checker.candidate import Candidate, Candidates, Row
 from lab.checker.finding import Rule
 from lab.checker.lives import Store, Turn
+from lab.checker.rules import hidden
 from lab.checker.shadow import Shadow, Writer
 from lab.checker.stream import Access, Call, Where
 
@@ -23,6 +24,8 @@ def check(candidates: Candidates, shadow: Shadow, access: Access) -> None:
         if message is not None and message.saved is None:
             message.saved = access.where
     for first, last, writer in shadow.runs(start, end):
+        if isinstance(writer, Turn) and writer.may_call is not None:
+            hidden.check_read(candidates, access, first, min(last, writer.delivered), writer)
         found = _judge(shadow, access, first, last, writer)
         if found is not None:
             found.is_bulk = is_bulk
@@ -71,8 +74,9 @@ def _judge(
             return _stored(shadow, access, first, last, origin, message)
         if isinstance(origin, Turn):
             found = _delivered(shadow, access, first, last, origin, message)
-            # What was put back is right, and not by luck.
-            return None if found is not None and found.is_intact else found
+            if found is not None and found.is_intact and found.clobber is not origin:
+                return None  # what was put back is right, and not by luck
+            return found
         return None
     if isinstance(writer, Turn):
         return _delivered(shadow, access, first, last, writer, message)
@@ -180,21 +184,43 @@ def _misplaced(
 
     That is one that the message had elsewhere, stored where others were put back.
     """
-    if message is None or message.nested is None or store.size != shadow.word:
+    if message is None or message.nested is None or last > message.delivered:
         return None
-    if store.where.calls != message.put_back_by or message.put_back < 2 * shadow.word:
+    at = first - store.offset
+    if store.value[at : at + last - first] == message.payload[first:last]:
         return None
-    if last > message.delivered or store.value == message.payload[first:last]:
-        return None
-    if not _is_callee(store.where, access.where):
-        return None
+    if (
+        store.size != shadow.word
+        or store.where.calls != message.put_back_by
+        or message.put_back < 2 * shadow.word
+        or not _is_callee(store.where, access.where)
+    ):
+        return _never_saved(shadow, access, first, last, store, message)
     word = shadow.word
     words = [message.payload[k : k + word] for k in range(0, message.delivered, word)]
     if store.value not in words:
-        return None
+        return _never_saved(shadow, access, first, last, store, message)
     found = _stale(shadow, access, first, last, message, message.nested, is_delivery=False)
     found.stores = (store,)
     found.checks = {"restore": "another word of the message was put back here"}
+    return found
+
+
+def _never_saved(
+    shadow: Shadow, access: Access, first: int, last: int, store: Store, message: Turn
+) -> Candidate | None:
+    """Judge a read of one's own store over a word of a message.
+
+    It may put back what nobody had saved: a second look sees where its value came from.
+    """
+    nested = message.nested
+    if nested is None or store.number < nested.number or store.turn is not None:
+        return None
+    found = _stale(shadow, access, first, last, message, nested, is_delivery=False)
+    found.rule = Rule.UNBALANCED_RESTORE
+    found.restore = store
+    found.stores = (store,)
+    found.checks = {"restore": "what was put back here had never been saved"}
     return found
 
 

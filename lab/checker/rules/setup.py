@@ -25,8 +25,8 @@ def note_store(shadow: Shadow, access: Access) -> None:
     where = access.where
     for at in range(start, start + access.size):
         writer = writers[at]
-        if isinstance(writer, Store) and isinstance(writer.returns, Store):
-            writer = writer.returns
+        if isinstance(writer, Store) and writer.returns is not None:
+            writer = writer.returns  # a message's word that was put back was not set up
         if not isinstance(writer, Store) or (writer.turn is not None and not in_buffers):
             continue
         if where.depth > writer.depth or (
@@ -59,7 +59,7 @@ def note_delivery(shadow: Shadow, start: int, size: int) -> None:
         return
     for at in range(start, min(start + size, shadow.limit)):
         writer = shadow.writers[at]
-        if isinstance(writer, Store) and isinstance(writer.returns, Store):
+        if isinstance(writer, Store) and writer.returns is not None:
             writer = writer.returns
         if isinstance(writer, Store) and writer.turn is None:
             shadow.lost.setdefault(at, Lost(writer, writer.depth, writer.chain))

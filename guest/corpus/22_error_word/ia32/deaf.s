@@ -1,0 +1,7 @@
+# Somebody who listens to nobody.
+
+.include "corpus.inc"
+
+.text
+_start:
+    sleep_forever

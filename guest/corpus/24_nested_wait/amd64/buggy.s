@@ -1,0 +1,35 @@
+# Case 24: a server that waits for an event while a client waits for it.
+#
+# What happens: who has called a server is remembered in one place per thread, the implicit
+# reply capability.  dispatch waits for the next message, to see an event that it needs; the
+# sender of that has called, too, and takes the place of the first client.
+#
+# Pattern: a nested wait.
+# Guilty:  the wait of wait_for_event.  The reply to the client goes to the ticker, and the
+#          client waits for ever.
+# Cure:    answer first, or name an explicit reply capability: fixed.s.
+
+.include "corpus.inc"
+
+.text
+_start:
+    server_loop dispatch
+
+dispatch:
+    mov rbp, qword ptr [rbx + UTCB_MR1]
+    cmp qword ptr [rbx + UTCB_MR0], OP_DOUBLE
+    jne 1f
+    call wait_for_event
+1:  add rbp, rbp
+    mov qword ptr [rbx + UTCB_MR0], rbp
+    mov eax, 1
+    ret
+
+wait_for_event:
+    l4_open_wait                            # GUILTY: somebody waits for a reply
+    mov rcx, qword ptr [rbx + UTCB_MR1]     # which one
+    mov qword ptr [rip + event], rcx
+    ret
+
+.bss
+event:      .space 8

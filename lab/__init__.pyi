@@ -1,0 +1,15 @@
+from lab.api import CallFailed as CallFailed
+from lab.api import Finding as Finding
+from lab.api import GuestError as GuestError
+from lab.api import IpcError as IpcError
+from lab.api import Message as Message
+from lab.api import NoAnswer as NoAnswer
+from lab.api import Rule as Rule
+from lab.api import Run as Run
+from lab.api import Scenario as Scenario
+from lab.api import Session as Session
+from lab.api import UsageError as UsageError
+from lab.api import Verdict as Verdict
+from lab.api import boot as boot
+from lab.api import load as load
+from lab.api import run_scenario as run_scenario
