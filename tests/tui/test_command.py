@@ -27,7 +27,10 @@ def test_a_recorded_trace_is_opened_as_it_is(
     done = l4lab("debug", str(nested), option, "5")
 
     assert done.code == 3
-    assert "a recorded trace has its --arch, --cycles, --cpu, --model and --trace" in done.err
+    assert (
+        "a recorded trace has its --arch, --cycles, --cpu, --model, --calls and --trace"
+        in done.err
+    )
 
 
 def test_why_takes_a_finding_as_a_mark(l4lab: CommandLine) -> None:
