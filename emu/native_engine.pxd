@@ -63,7 +63,6 @@ cdef struct State:
     uint16_t *slot  # is not NULL: the predictor's, of its branch that is not judged yet
     int64_t bound  # the limit, or before it the ticks of the next look at signals
     void (*other)(State *, uint64_t, uint32_t) noexcept
-    bint (*learn)(State *, uint64_t) noexcept  # NULL: `is_foreseen` sees to most branches
     uint64_t *counter  # the count register
     uint64_t counter_mask
     int64_t repetition

@@ -281,9 +281,11 @@ cdef class NativeRunner:
         assert len(predictor.slots) == 4096 * 8, "L4LAB_SLOT has the number, too"
         self.predictor = predictor
         self.slots = predictor.slots
-        self.state.learn = NULL
+        self.state.other = on_other_block
         if predictor.tage is not None:
-            self.state.learn = learn_branch
+            # It learns of every branch: by slots without a limit none is foreseen.
+            self.slots = memoryview(bytearray(len(predictor.slots) * 2)).cast("H")
+            self.state.other = on_learning_block
 
     def create_maps(self):
         """Make the maps of a block table."""
@@ -682,23 +684,29 @@ cdef void on_block(void *handle, uint64_t address, uint32_t size, void *data) no
 cdef inline bint is_foreseen(State *s, uint64_t address) noexcept:
     """Tell whether a branch went where `Predictor.judge` would only count it, and count."""
     cdef uint16_t *slot = s.slot
-    if s.learn != NULL:
-        return s.learn(s, address)
     if slot[last] != (address != s.stop) or slot[run] >= slot[limit]:
         return False
     slot[run] += slot[run] < longest
     return True
 
 
-cdef bint learn_branch(State *s, uint64_t address) noexcept:
-    """Judge a branch by a predictor that learns of each; then it is no more for others."""
+cdef void on_learning_block(State *s, uint64_t address, uint32_t size) noexcept:
+    """Start a block behind a branch of which the predictor learns, or another one."""
     cdef NativeRunner self = <NativeRunner> s.runner
+    cdef Entry *entry = <Entry *> (s.entries + place_of(address, s.mask))
+    if entry.key != address or entry.size != size or s.ticks >= s.soon or s.slot == NULL:
+        on_other_block(s, address, size)
+        return
     try:
-        s.ticks += self.predictor.judge(s.stop, address != s.stop)
+        self.judge(address)
     except BaseException as error:
         self.failure = error
         halt(s, called)
-    return True
+    s.stop = address + size
+    s.slot = entry.rest.slot
+    s.ticks += entry.again if s.current == address else entry.ticks
+    s.retired += entry.count
+    s.current = address
 
 
 cdef void on_other_block(State *s, uint64_t address, uint32_t size) noexcept:
