@@ -32,15 +32,16 @@ kernel-alone:
 	! build/kernel-alone/bin/python -c 'import capstone' 2> /dev/null
 	build/kernel-alone/bin/python -m pytest tests/kernel
 
-# All tests on the engine in Python, in a copy where nothing is compiled, and every
-# scenario's trace on both engines.
+# What an engine can change, on the engine in Python, in a copy where nothing is compiled; the
+# kernel's tests run that way in kernel-alone.  And every scenario's trace on both engines.
+PURE_TESTS := tests/emu tests/checker tests/corpus tests/scenarios tests/lab
 check-pure: $(READY) guests
 	rm -rf build/pure && mkdir -p build/pure
 	git ls-files -z | xargs -0 tar c | tar x -C build/pure
 	$(PYTHON) -m venv build/pure/.venv
 	cd build/pure && L4LAB_PURE=1 .venv/bin/pip install --quiet --disable-pip-version-check -e '.[test]'
 	cp -a guest/programs/build build/pure/guest/programs/
-	cd build/pure && .venv/bin/python -m pytest -n auto --dist worksteal
+	cd build/pure && .venv/bin/python -m pytest -n auto --dist worksteal $(PURE_TESTS)
 	$(BIN)/python -m tests.traces > build/traces-compiled
 	cd build/pure && .venv/bin/python -m tests.traces > ../traces-pure
 	head -1 build/traces-compiled build/traces-pure
