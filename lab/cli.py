@@ -1575,6 +1575,7 @@ def _timeline(
     # A run to move in, and how to read a mark of it, which may be a finding's id.
     from pathlib import Path
 
+    from guest.errors import GuestError
     from lab.replay.stored import find_mismatch, timeline_of
     from lab.replay.timeline import Timeline
     from lab.trace.opening import is_trace
@@ -1587,7 +1588,10 @@ def _timeline(
             if not _is_finding(mark):
                 return mark
             with _opened(loaded, arch=None, cycles=cycles, timing=timing) as opened:
-                return _position_of(opened, mark)
+                try:
+                    return _position_of(opened, mark)
+                except GuestError as error:  # whose file is one of ours, and gone
+                    raise click.UsageError(error.message) from error
 
         try:
             yield timeline, run_for

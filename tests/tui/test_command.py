@@ -39,4 +39,4 @@ def test_why_takes_a_finding_as_a_mark(l4lab: CommandLine) -> None:
     assert at.code == 0
     assert at.out == l4lab("why", "faq_nested_call", "server", "mr[1]", "--at", "830").out
     none = l4lab("why", "faq_nested_call", "server", "mr[1]", "--at", "F7")
-    assert (none.code, none.err) == (3, "l4lab: no finding F7: this run has F1\n")
+    assert (none.code, none.err) == (3, "l4lab: no finding 'F7': this run has F1\n")

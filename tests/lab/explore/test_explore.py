@@ -99,7 +99,7 @@ def test_runs_at_random_follow_from_the_seed() -> None:
 
 
 def test_a_slice_may_end_every_so_many_cycles_too() -> None:
-    points = default_points(Preempt.CYCLES, 2, 0, overrules=False)
+    points = default_points(Preempt.CYCLES, 1, 0, overrules=False)
 
     done = report("overtaken", preempt=Preempt.CYCLES, points=points, bound=1)
 
