@@ -1397,7 +1397,8 @@ def _measured(
 
     loaded = load_scenario(scenario, arch=arch)
     return _with_progress(
-        lambda report: measure(loaded, progress=report, **options), show=progress
+        lambda report: measure(loaded, timing=timing, progress=report, **options),
+        show=progress,
     )
 
 

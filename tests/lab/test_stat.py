@@ -142,6 +142,15 @@ def test_stat_prints_what_it_counts(l4lab: CommandLine) -> None:
     assert any(line.split()[:2] == ["dispatch", "server"] for line in lines)
 
 
+def test_the_cycles_are_those_of_the_cpu_that_was_asked_for(l4lab: CommandLine) -> None:
+    called = l4lab("stat", "faq_nested_call", "--cpu", "haswell", "--model", "full", "--json")
+    run = l4lab("run", "faq_nested_call", "--cpu", "haswell", "--model", "full", "--json")
+
+    value = json.loads(called.out)
+    assert (value["cpu"], value["model"]) == ("haswell", "full")
+    assert value["cycles"] == json.loads(run.out)["cycles"] != 13_687
+
+
 def test_a_comparison_shows_what_a_cure_costs(l4lab: CommandLine) -> None:
     called = l4lab(
         *("stat", "faq_nested_call", "--cpu", "skylake", "--json"),
