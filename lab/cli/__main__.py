@@ -1,0 +1,5 @@
+"""`python -m lab.cli` is `l4lab`."""
+
+from lab.cli import main
+
+main()
