@@ -3,15 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from emu.timing import parse_timing
-from guest.host import is_host_call
-from kernel.errors import UsageError
 from kernel.kernel import end, run
-from kernel.variation import Variation, changes, decode
 from lab.recorder import RunRecorder
-from lab.replay.system import System, identify
+from lab.replay.recorded import recorded_run
+from lab.replay.system import System
 from lab.replay.varied import boot_varied
-from lab.timing import DEFAULT_TIMING
 from lab.trace.opening import damaged
 from lab.trace.reader import Trace
 from lab.trace.records import event_at, size_at, starts_of
@@ -25,16 +21,18 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
 
     Raises GuestError if the trace is damaged, or what is in it cannot be run.
     """
-    check_programs(trace)
-    scenario = trace.scenario()
-    images = trace.head.images
-    timing = parse_timing(trace.head.model) or DEFAULT_TIMING
-    variation = variation_of(trace)
-    ours = identify(scenario, images, variation, timing=timing)
+    recorded = recorded_run(trace)
+    ours = recorded.identity()
     comparison = _Comparison(trace, is_same_run=ours == trace.head.identity())
     recorder = RunRecorder(ours)
     recorder.sink = comparison
-    system = boot_varied(scenario, images, variation, recorder=recorder, timing=timing)
+    system = boot_varied(
+        recorded.scenario,
+        recorded.images,
+        recorded.variation,
+        recorder=recorder,
+        timing=recorded.timing,
+    )
     try:
         _run(system, recorder, comparison, progress)
     finally:
@@ -46,28 +44,6 @@ def repeat(trace: Trace, *, progress: Callable[[int, int], None] | None = None) 
         ours.model if ours.model != trace.head.model else None,
         comparison.digest,
     )
-
-
-def check_programs(trace: Trace) -> None:
-    """Refuse a trace whose programs are not those of its scenario."""
-    if list(trace.head.images) != [task.name for task in trace.scenario().tasks]:
-        raise damaged(trace.path, "its programs are not those of its scenario")
-
-
-def variation_of(trace: Trace) -> Variation:
-    """Give what was changed on purpose in the run that is recorded.
-
-    Calls of a host are not among it: they are in the scenario.
-    """
-    lines = [line for line in trace.head.variation if not is_host_call(line)]
-    room = trace.head.arch.utcb_size
-    try:
-        variation = tuple(map(decode, lines))
-    except UsageError as error:
-        raise damaged(trace.path, str(error)) from error
-    if any(change.offset + len(change.data) > room for change in changes(variation)):
-        raise damaged(trace.path, "a change of a run outside of a UTCB")
-    return variation
 
 
 def _run(

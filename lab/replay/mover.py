@@ -5,7 +5,6 @@ Rule: the timeline is made at the first question, in the thread that asks.
 
 from collections.abc import Callable, Sequence
 
-from emu.timing import parse_timing
 from guest.errors import GuestError
 from kernel.errors import UsageError
 from kernel.objects import Gate, Irq, Semaphore, Task, Thread
@@ -24,12 +23,12 @@ from lab.moment import (
     WordTouch,
 )
 from lab.replay.halting import Instant
+from lab.replay.recorded import recorded_run
 from lab.replay.search import Break, Stop
-from lab.replay.system import identify
+from lab.replay.stored import timeline_of
 from lab.replay.timeline import Timeline
 from lab.replay.touches import Place, Touch
 from lab.replay.why import Origin, explain
-from lab.timing import DEFAULT_TIMING
 from lab.trace.reader import Trace
 
 MOST_TOUCHES = 512
@@ -212,16 +211,9 @@ def mover_of(trace: Trace) -> Mover:
     """Make one that runs a trace's run again, from the trace alone."""
 
     def make() -> Timeline:
-        scenario = trace.scenario()
-        images = trace.head.images
-        if list(images) != [task.name for task in scenario.tasks]:
-            raise UnavailableError("its programs are not those of its scenario")
-        timing = parse_timing(trace.head.model) or DEFAULT_TIMING
-        if trace.head.variation:
-            raise UnavailableError("it is of a run that was changed on purpose")
-        if identify(scenario, images, timing=timing) != trace.head.identity():
+        if recorded_run(trace).identity() != trace.head.identity():
             raise UnavailableError(f"it was recorded on the model {trace.head.model}")
-        return Timeline(scenario, images, cycles=trace.head.budget, timing=timing)
+        return timeline_of(trace)
 
     return Mover(make)
 

@@ -1,10 +1,8 @@
 """A recorded run as a timeline: run again from the trace alone, and held against it."""
 
-from emu.timing import parse_timing
 from guest.errors import GuestError
-from lab.replay.again import check_programs
+from lab.replay.recorded import recorded_run
 from lab.replay.timeline import Timeline
-from lab.timing import DEFAULT_TIMING
 from lab.trace.reader import Trace
 
 
@@ -13,14 +11,11 @@ def timeline_of(trace: Trace) -> Timeline:
 
     Raises GuestError if what is in it cannot be run.
     """
-    check_programs(trace)
-    if trace.head.variation:
+    recorded = recorded_run(trace)
+    if recorded.variation:
         raise GuestError("the run of this trace was changed on purpose", file=str(trace.path))
     return Timeline(
-        trace.scenario(),
-        trace.head.images,
-        cycles=trace.head.budget,
-        timing=parse_timing(trace.head.model) or DEFAULT_TIMING,
+        recorded.scenario, recorded.images, cycles=trace.head.budget, timing=recorded.timing
     )
 
 

@@ -3,17 +3,15 @@
 Rule: it begins as the run did, and is the same up to the access at fault.
 """
 
-from emu.timing import parse_timing
 from guest.errors import GuestError
 from kernel.kernel import end, run
 from kernel.variation import OverrideRead, StoreBytes, Variation, changes
 from lab.checker.finding import Rule
 from lab.query import find_thread
 from lab.recorder import RunRecorder
-from lab.replay.again import check_programs, variation_of
-from lab.replay.system import CPU_KHZ, identify
+from lab.replay.recorded import recorded_run
+from lab.replay.system import CPU_KHZ
 from lab.replay.varied import boot_varied
-from lab.timing import DEFAULT_TIMING
 from lab.trace.found import find_finding
 from lab.trace.head import Ending, describe_run
 from lab.trace.reader import Trace
@@ -64,14 +62,12 @@ def record_twin(trace: Trace, variation: Variation, writer: TraceWriter) -> None
 
     It gets as many cycles as the run had.
     """
-    check_programs(trace)
-    scenario, images = trace.scenario(), trace.head.images
-    timing = parse_timing(trace.head.model) or DEFAULT_TIMING
-    recorded = variation_of(trace)
-    changed = sorted((*changes(recorded), *changes(variation)), key=lambda each: each.position)
-    variation = (*changed, *(each for each in recorded if each not in changed))
-    recorder = RunRecorder(identify(scenario, images, variation, timing=timing))
-    system = boot_varied(scenario, images, variation, recorder=recorder, timing=timing)
+    recorded = recorded_run(trace)
+    scenario, images, had = recorded.scenario, recorded.images, recorded.variation
+    changed = sorted((*changes(had), *changes(variation)), key=lambda each: each.position)
+    variation = (*changed, *(each for each in had if each not in changed))
+    recorder = RunRecorder(recorded.identity(variation))
+    system = boot_varied(scenario, images, variation, recorder=recorder, timing=recorded.timing)
     recorder.names = system.names
     machine = system.machine
     try:

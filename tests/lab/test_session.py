@@ -23,6 +23,7 @@ from kernel.abi import IpcError
 from kernel.errors import UsageError
 from lab.messages import Message
 from lab.replay.again import repeat
+from lab.replay.stored import find_mismatch, timeline_of
 from lab.replay.timeline import Timeline
 from lab.run import run_scenario
 from lab.session import CallFailed, NoAnswer, Session, boot
@@ -136,6 +137,10 @@ def test_a_recorded_session_is_repeated_from_its_trace(tmp_path: Path) -> None:
     with open_trace(tmp_path / "trace") as trace:
         assert trace.scenario().host == tuple(session.calls)
         again = repeat(trace)
+        timeline = timeline_of(trace)
+        timeline.seek_end()
+        assert find_mismatch(timeline, trace) is None
+        timeline.close()
     assert (again.difference, again.trace_hash) == (None, done.trace_hash)
 
 
