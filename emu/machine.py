@@ -731,7 +731,8 @@ class Machine:
         """Go back to where this machine was; translations stay, and records are dropped.
 
         False, and then the machine is of no more use, if a space or context is gone that
-        was there, or a local descriptor table is another one.
+        was there, a local descriptor table is another one, or code was taken in whose first
+        execution costs more.
         """
         contexts = self._contexts
         if any(contexts.get(n) is not each.context for n, each in moment.contexts.items()):

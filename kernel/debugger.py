@@ -167,10 +167,8 @@ def _value(request: Request) -> int:
 
 
 def _text(kernel: Kernel, request: Request) -> bytes:
-    # As long as w1 says, but no longer than the words that were sent, or than to a NUL.
-    word = kernel.arch.word
-    size = min(_value(request), (request.tag.words - _TEXT) * word)
-    return log.text_of(request.caller, _TEXT, size, word=word).partition(b"\0")[0]
+    # As long as w1 says, or up to a NUL.
+    return log.counted_text(request, 1, word=kernel.arch.word).partition(b"\0")[0]
 
 
 def _remark(

@@ -46,6 +46,16 @@ def text_of(caller: Thread, first: int, size: int, *, word: int) -> bytes:
     return b"".join(value.to_bytes(word, "little") for value in words)[:size]
 
 
+def counted_text(request: Request, first: int, *, word: int) -> bytes:
+    """Read a text whose length is in message register `first`, and which lies behind it.
+
+    No longer than the words that were sent; -EMSGTOOSHORT if not even the length was.
+    """
+    request.require_words(first + 1, Errno.EMSGTOOSHORT)
+    size = min(request.word(first), (request.tag.words - first - 1) * word)
+    return text_of(request.caller, first + 1, size, word=word)
+
+
 def print_bytes(kernel: Kernel, caller: Thread, data: bytes) -> None:
     """Put bytes on the console."""
     kernel.logged += len(data)

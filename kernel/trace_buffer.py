@@ -56,17 +56,19 @@ Entry: TypeAlias = tuple[Purpose, bytes, tuple[int, ...]]
 
 def invoke(kernel: Kernel, request: Request, opcode: int) -> Answer | Entry:
     """Serve an operation of the trace buffer; an entry comes back as what it says."""
-    buffer = _Buffer(kernel)
+    buffer, word = _Buffer(kernel), kernel.arch.word
     match opcode:
         case abi.DEBUGGER_TRACE_TEXT:
-            text = _text(kernel, request, 1)
+            text = log.counted_text(request, 1, word=word)
             return buffer.add(request, Purpose.TEXT, text, ())
         case abi.DEBUGGER_TRACE_VALUES:
-            text = _text(kernel, request, 1 + _NUMBERS)
+            text = log.counted_text(request, 1 + _NUMBERS, word=word)
             values = request.caller.utcb.load_words(_NUMBERS, 1)
             return buffer.add(request, Purpose.VALUES, text, values)
         case abi.DEBUGGER_TRACE_BINARY:
-            return buffer.add(request, Purpose.BINARY, _text(kernel, request, 1), ())
+            return buffer.add(
+                request, Purpose.BINARY, log.counted_text(request, 1, word=word), ()
+            )
         case abi.DEBUGGER_TRACE_CLEAR:
             buffer.clear()
             return Answer()
@@ -174,14 +176,6 @@ class _Buffer:
 
     def _bytes(self, frame: int, size: int) -> memoryview:
         return self._kernel.machine.words(frame, size // self._word).cast("B")
-
-
-def _text(kernel: Kernel, request: Request, at: int) -> bytes:
-    # Its length at word `at`, then the text, no longer than the words that were sent.
-    request.require_words(at + 1, Errno.EMSGTOOSHORT)
-    word = kernel.arch.word
-    size = min(request.word(at), (request.tag.words - at - 1) * word)
-    return log.text_of(request.caller, at + 1, size, word=word)
 
 
 def _show(kernel: Kernel, request: Request, frame: int, size: int) -> Answer:

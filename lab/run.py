@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emu.timing import Timing
 from guest.errors import GuestError
-from guest.image import Image, resolve
+from guest.image import Image
 from guest.scenario import Scenario, load_scenario
 from kernel.events import Event, Outcome
 from kernel.kernel import end, run
@@ -23,7 +23,15 @@ from lab.replay.attribute import Watch
 from lab.replay.choices import Chosen
 from lab.replay.examine import Confirm, examine
 from lab.replay.symbols import RunSymbols
-from lab.replay.system import CPU_KHZ, Subjects, System, boot, identify, load_programs
+from lab.replay.system import (
+    CPU_KHZ,
+    Subjects,
+    System,
+    boot,
+    expected_words,
+    identify,
+    load_programs,
+)
 from lab.result import Run, judge
 from lab.timing import DEFAULT_TIMING
 from lab.trace.head import Ending, describe_run
@@ -65,7 +73,7 @@ def run_scenario(
         scenario = load_scenario(scenario, arch=arch)
     check_items(scenario.expect, file=str(scenario.path))
     images = load_programs(scenario)
-    places = _places(scenario, images)
+    places = expected_words(scenario, images)
     variation: Variation = ()
     if schedule is not None:
         if not loose:
@@ -112,7 +120,7 @@ def run_scenario(
             images,
             system.names,
             budget=budget,
-            places=tuple(places[key] for key in sorted(places)),
+            places=tuple(places.values()),
             confirm=confirm,
             timing=timing,
             variation=variation,
@@ -190,24 +198,6 @@ def _run(system: System, budget: int, progress: Progress | None) -> Outcome:
             progress(until, budget)
     end(kernel, outcome)
     return outcome
-
-
-def _places(
-    scenario: Scenario, images: dict[str, Image]
-) -> dict[tuple[str, str], tuple[str, int]]:
-    # Where the words are that the scenario expects; before the run, to fail early.
-    return {
-        (task, symbol): (
-            task,
-            resolve(
-                images[task],
-                symbol,
-                file=str(scenario.path),
-                key=f"expect.memory.{task}.{symbol}",
-            ),
-        )
-        for task, symbol in scenario.expect.memory or {}
-    }
 
 
 def _report(

@@ -25,7 +25,7 @@ from lab.explore.matrix import Case, Matrix
 from lab.explore.pool import Pool
 from lab.names import Names
 from lab.replay.probing import Probed, find_sites, probe
-from lab.replay.system import boot, load_programs
+from lab.replay.system import boot, expected_words, load_programs
 
 VERSION = 1
 _SCHEMA = """
@@ -180,12 +180,10 @@ def _row(
     probed = probe(scenario, images, variation, scenario.cycles)
     with closing(probed.system):
         expect = scenario.expect
+        places = expected_words(scenario, images)
         memory = all(
-            probed.system.load_word(
-                task, resolve(images[task], symbol, file=str(scenario.path))
-            )
-            == value
-            for (task, symbol), value in (expect.memory or {}).items()
+            probed.system.load_word(*places[word]) == value
+            for word, value in (expect.memory or {}).items()
         )
         names = probed.system.names
         misuses = tuple(dict.fromkeys(_describe(each, names) for each in probed.candidates))

@@ -58,6 +58,8 @@ cdef class Feeder(Follower):
     )
     @cython.locals(path=cython.ulonglong, number=cython.int, where=Where, low=cython.int)
     cpdef call(self, Context context)
+    @cython.locals(machine=Machine)
+    cdef Call _call_of(self, Context context, Where where, int low)
     cdef _store_message(self, Context context, unsigned long long path, int low)
     cdef Where _call_place(self, Context context, unsigned long long path, unsigned long long pc)
     @cython.locals(found=Where)

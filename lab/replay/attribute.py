@@ -6,7 +6,6 @@ Rule 2: accesses come before the system call or event that follows them in the r
 """
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 
 from emu.calls import Frame
 from emu.context import Context
@@ -28,7 +27,6 @@ from emu.recorder import Access as Record
 from emu.timing import Timing
 from emu.traps import STEPPED, SYSTEM_CALL
 from emu.watch import Watch as Records
-from guest.demangle import demangle
 from guest.image import Image
 from guest.scenario import Scenario
 from kernel.abi import TAG_ITEMS, TAG_ITEMS_SHIFT, TAG_WORDS
@@ -42,6 +40,7 @@ from lab.checker.life_log import LifeLog
 from lab.checker.stream import Access, Arrival, Call, Chain, Where
 from lab.checker.trampoline import leaves_handler
 from lab.recorder import Follower, RunRecorder
+from lab.replay.may_ipc import break_at_functions
 from lab.replay.staged import find_staged
 from lab.replay.system import System, configure
 from lab.timing import DEFAULT_TIMING
@@ -243,16 +242,18 @@ class Feeder(Follower):
             self._store_message(context, path, low)
         if number in self._interrupted:
             where, low = self._below(number, where, low)
-        self.checker.call(
-            Call(
-                self._machine.instructions,
-                self._machine.now,
-                number,
-                context.selector,
-                context.tag,
-                where,
-                low,
-            )
+        self.checker.call(self._call_of(context, where, low))
+
+    def _call_of(self, context: Context, where: Where, low: int) -> Call:
+        machine = self._machine
+        return Call(
+            machine.instructions,
+            machine.now,
+            context.number,
+            context.selector,
+            context.tag,
+            where,
+            low,
         )
 
     def _store_message(self, context: Context, path: int, low: int) -> None:
@@ -268,17 +269,13 @@ class Feeder(Follower):
 
     def look_at(self, globs: Sequence[str]) -> None:
         """Look at calls of functions by these names, which may do IPC."""
-        if not globs:
-            return
-        for number, thread in self._kernel.threads.items():
-            image, space = self._images.get(number), thread.task.number
-            for symbol in image.symbols if image is not None else ():
-                name = demangle(symbol.name).rpartition("::")[2]
-                if any(fnmatchcase(name, glob) for glob in globs):
-                    self.may_ipc[space, symbol.address] = name
-        for space in sorted({space for space, _ in self.may_ipc}):
-            addresses = frozenset(at for number, at in self.may_ipc if number == space)
-            self._machine.set_breaks(space, addresses)
+        if globs:
+            programs = {
+                thread.task.number: self._images[number]
+                for number, thread in self._kernel.threads.items()
+                if number in self._images
+            }
+            self.may_ipc = break_at_functions(self._machine, programs.items(), globs)
 
     def enters(self, context: Context) -> None:
         """Take note that a function is entered that may do IPC."""
@@ -307,17 +304,8 @@ class Feeder(Follower):
         calls, chains = self._path(number, path)
         pc = context.ip
         inside = Where(pc, (*calls, pc), (*chains, self._chain(number, pc)))
-        self.checker.call(
-            Call(
-                self._machine.instructions,
-                self._machine.now,
-                number,
-                context.selector,
-                context.tag,
-                inside,
-                min(self._calls.take_low(number, path), len(calls)),
-            )
-        )
+        low = min(self._calls.take_low(number, path), len(calls))
+        self.checker.call(self._call_of(context, inside, low))
 
     def transfer(
         self,

@@ -4,7 +4,7 @@ What a probing run shows is not what the programs do: it is what would happen if
 with an innocent name did IPC there.
 """
 
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from emu.context import Context
@@ -24,6 +24,7 @@ from kernel.variation import InjectIpc, ReplyWords, Variation
 from lab.checker.candidate import Candidate
 from lab.recorder import RunRecorder
 from lab.replay.attribute import Watch, WatchedMachine
+from lab.replay.may_ipc import break_at_functions
 from lab.replay.system import System, boot, configure, identify
 
 MOST_SITES = 200  # of a run; the first ones
@@ -78,26 +79,21 @@ class ProbingMachine(WatchedMachine):
             pending.pop()  # another thread ran there
         if pending and pending[-1].thread == context.number:
             trap = self.run_until_position(context, deadline, pending[-1].position)
-            if self.feeder is not None:
-                self.feeder.drain()
-            if trap == STEPPED:
-                pending.pop()
-                self._inject(context)
-                if self.feeder is not None:
-                    self.feeder.hidden_call(context)
-                return SYSTEM_CALL
-            if trap == SYSTEM_CALL:
-                self._shorten(context)
-                if self.feeder is not None:
-                    self.feeder.call(context)
-            return trap
-        trap = Machine.run(self, context, deadline)
-        if self.feeder is not None:
-            self.feeder.drain()
+        else:
+            trap = Machine.run(self, context, deadline)
+        feeder = self.feeder
+        if feeder is not None:
+            feeder.drain()
+        if trap == STEPPED:
+            pending.pop()
+            self._inject(context)
+            if feeder is not None:
+                feeder.hidden_call(context)
+            return SYSTEM_CALL
         if trap == SYSTEM_CALL:
             self._shorten(context)
-            if self.feeder is not None:
-                self.feeder.call(context)
+            if feeder is not None:
+                feeder.call(context)
         return trap
 
     def _inject(self, context: Context) -> None:
@@ -148,14 +144,10 @@ class _SiteMachine(Machine):
         self._seen: set[tuple[int, int]] = set()
         self._entered: dict[tuple[int, int], str] = {}
 
-    def begin(
-        self, system: System, functions: dict[tuple[int, int], str], *, touches: bool
-    ) -> None:
-        """Look for sites from now on; functions by space and address."""
-        self._entered = functions
-        for space in {space for space, _ in functions}:
-            addresses = frozenset(at for of, at in functions if of == space)
-            self.set_breaks(space, addresses)
+    def begin(self, system: System, globs: Sequence[str], *, touches: bool) -> None:
+        """Look for sites from now on: calls of functions by these names, and first touches."""
+        programs = [(task.number, system.images[name]) for name, task in system.tasks.items()]
+        self._entered = break_at_functions(self, programs, globs)
         frames = self.frames if touches else range(0)
         self._touches = self.watch(range(frames.start, frames.stop), self._records.extend)
 
@@ -192,14 +184,8 @@ def find_sites(
     """List the places where a run might call: in its order, at most MOST_SITES."""
     machine = _SiteMachine(configure(scenario))
     system = boot(scenario, images, machine=machine)
-    functions: dict[tuple[int, int], str] = {}
-    for name, task in system.tasks.items() if calls else ():
-        for symbol in images[name].symbols:
-            short = symbol.name.rpartition("::")[2]
-            if any(fnmatchcase(short, glob) for glob in scenario.functions.may_ipc):
-                functions[task.number, symbol.address] = short
     try:
-        machine.begin(system, functions, touches=touches)
+        machine.begin(system, scenario.functions.may_ipc if calls else (), touches=touches)
         run(system.kernel, budget)
         return sorted(machine.sites)
     finally:

@@ -14,7 +14,7 @@ from emu.context import Context
 from emu.machine import MachineConfig
 from emu.moment import Moment as MachineMoment
 from emu.traps import DEADLINE, SYSTEM_CALL
-from guest.image import Image, resolve
+from guest.image import Image
 from guest.scenario import Scenario
 from kernel import moment
 from kernel.abi import CAP_OPERATION, CAP_REPLY_BIT, CAP_SHIFT, CAP_SPECIAL, OP_REPLY
@@ -31,7 +31,7 @@ from lab.replay.attribute import Watch, WatchedMachine
 from lab.replay.choices import Key, steer
 from lab.replay.observe import Observer
 from lab.replay.shared import Memory, Touched
-from lab.replay.system import System, boot, configure, identify
+from lab.replay.system import System, boot, configure, expected_words, identify
 
 EVERYTHING = -1  # among the objects of a step: it depends on all others
 _NOTHING: frozenset[int] = frozenset()
@@ -206,7 +206,7 @@ class Stage:
         self._is_fresh = True  # booted, and nothing has run
         self._logs = logs
         self._tracks = tracks
-        self._words = _expected_words(scenario, images)
+        self._words = tuple(expected_words(scenario, images).values())
         self._boot()
 
     @property
@@ -352,17 +352,6 @@ def _behaviour(outcome: Outcome, observer: Observer, memory: tuple[int | None, .
     told = [(thread, [item for _, item in its]) for thread, its in items]
     text = repr((outcome.name, told, memory))
     return blake2b(text.encode(), digest_size=_HASH_SIZE).hexdigest()
-
-
-def _expected_words(
-    scenario: Scenario, images: dict[str, Image]
-) -> tuple[tuple[str, int], ...]:
-    found = []
-    for task, symbol in sorted(scenario.expect.memory or {}):
-        key = f"expect.memory.{task}.{symbol}"
-        address = resolve(images[task], symbol, file=str(scenario.path), key=key)
-        found.append((task, address))
-    return tuple(found)
 
 
 def _used(thread: Thread, trap: int, logs: bool) -> frozenset[int]:

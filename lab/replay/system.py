@@ -9,7 +9,7 @@ from emu.machine import Machine, MachineConfig
 from emu.timing import Timing
 from guest.errors import GuestError
 from guest.host import encode as encode_call
-from guest.image import Image
+from guest.image import Image, resolve
 from guest.load import load_images
 from guest.scenario import Scenario
 from kernel.cost import Costs
@@ -86,6 +86,27 @@ def load_programs(scenario: Scenario) -> dict[str, Image]:
     paths = [task.image for task in scenario.tasks]
     images = load_images(paths, scenario.arch, folders=[folder])
     return {task.name: image for task, image in zip(scenario.tasks, images, strict=True)}
+
+
+def expected_words(
+    scenario: Scenario, images: dict[str, Image]
+) -> dict[tuple[str, str], tuple[str, int]]:
+    """Say where the words are that a scenario expects, by task and symbol, in that order.
+
+    GuestError if a program has no such symbol.
+    """
+    return {
+        (task, symbol): (
+            task,
+            resolve(
+                images[task],
+                symbol,
+                file=str(scenario.path),
+                key=f"expect.memory.{task}.{symbol}",
+            ),
+        )
+        for task, symbol in sorted(scenario.expect.memory or {})
+    }
 
 
 def identify(
