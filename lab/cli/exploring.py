@@ -180,8 +180,7 @@ def _explore(scenario: str, given: dict[str, Any]) -> Any:
 
 
 def _settings(given: dict[str, Any]) -> Any:
-    from kernel.variation import Points
-    from lab.explore.job import Mode, Preempt, Settings
+    from lab.explore.job import Mode, Preempt, Settings, default_points
 
     mode = Mode.SYSTEMATIC
     if given["random"] is not None and given["pct"] is not None:
@@ -193,21 +192,21 @@ def _settings(given: dict[str, Any]) -> Any:
         given["runs"] = given["random"]
     elif given["pct"] is not None:
         mode = Mode.PCT
-    preempts = given["preempt"]
-    grains = {"syscalls": (Preempt.SYSCALLS, 0), "shared": (Preempt.SHARED, 1)}
-    if preempts.isascii() and preempts.isdigit() and 0 < int(preempts[:16]) < 1 << 40:
-        preempt, grain = Preempt.CYCLES, int(preempts)
-    elif preempts in grains:
-        preempt, grain = grains[preempts]
+    wanted = given["preempt"]
+    cycles = 0
+    if wanted.isascii() and wanted.isdigit() and 0 < int(wanted[:16]) < 1 << 40:
+        preempt, cycles = Preempt.CYCLES, int(wanted)
+    elif wanted in (Preempt.SYSCALLS.value, Preempt.SHARED.value):
+        preempt = Preempt(wanted)
     else:
         raise click.BadParameter(
-            f"expected syscalls, shared or a number of cycles, found {preempts[:40]!r}",
+            f"expected syscalls, shared or a number of cycles, found {wanted[:40]!r}",
             param_hint="--preempt",
         )
     return Settings(
         mode=mode,
         preempt=preempt,
-        points=Points(grain, given["window"], given["smp_like"]),
+        points=default_points(preempt, cycles, given["window"], overrules=given["smp_like"]),
         bound=given["bound"],
         seed=given["seed"],
         depth=given["pct"] or 1,

@@ -109,3 +109,9 @@ class UnitResult:
 
     records: tuple[Record, ...]
     covered: dict[str, frozenset[int]]
+
+
+def default_points(preempt: Preempt, cycles: int, window: int, *, overrules: bool) -> Points:
+    """Give the choice points of a way to preempt."""
+    grain = {Preempt.SYSCALLS: 0, Preempt.SHARED: 1, Preempt.CYCLES: cycles}[preempt]
+    return Points(grain, window, overrules)

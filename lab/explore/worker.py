@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 
-from kernel.variation import Points
 from lab.explore.job import Choices, Job, Mode, Preempt, Record, Unit, UnitResult
 from lab.explore.judge import Judge
 from lab.explore.policies import Fixed, Pct, Random
@@ -107,9 +106,3 @@ def run_unit(job: Job, unit: Unit) -> UnitResult:
     if not held:
         held.append(Worker(job))
     return held[0].run(unit)
-
-
-def default_points(preempt: Preempt, cycles: int, window: int, *, overrules: bool) -> Points:
-    """Give the choice points of a way to preempt."""
-    grain = {Preempt.SYSCALLS: 0, Preempt.SHARED: 1, Preempt.CYCLES: cycles}[preempt]
-    return Points(grain, window, overrules)

@@ -200,7 +200,6 @@ class Stage:
         self.budget = budget
         self.places: frozenset[tuple[int, int]] | None = None
         self.runs = 0
-        self.boots = 0
         self.identity = identify(scenario, images)
         self._check = check and not tracks
         self._is_fresh = True  # booted, and nothing has run
@@ -313,7 +312,6 @@ class Stage:
         return (self.points, *chosen)
 
     def _boot(self) -> None:
-        self.boots += 1
         machine = StageMachine(configure(self.scenario))
         self._machine = machine
         self._watch = Watch(self.scenario, machine) if self._check else None

@@ -142,12 +142,6 @@ class Session:
         self.visited.append(self.at)
         del self.visited[:-100]
 
-    def choose_running(self) -> None:
-        """Look at the thread that runs."""
-        running = self.running
-        if running:
-            self.choose(running)
-
     def choose(self, thread: int) -> None:
         """Look at a thread."""
         if thread != self.thread:

@@ -6,10 +6,9 @@ import pytest
 
 from guest.scenario import Scenario, load_scenario
 from lab.explore.explore import Exploration, Report
-from lab.explore.job import Job, Mode, Preempt, Settings
+from lab.explore.job import Job, Mode, Preempt, Settings, default_points
 from lab.explore.pool import Alone, Pool
 from lab.explore.session import explore
-from lab.explore.worker import default_points
 from lab.replay.system import load_programs
 
 BUG = "stale-read of mr[1] by server in dispatch overtaken.s:40"

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from guest.scenario import Scenario, load_scenario
-from lab.explore.job import Mode, Preempt, Settings
+from lab.explore.job import Mode, Preempt, Settings, default_points
 from lab.explore.pool import Alone
 from lab.explore.schedule import load_schedule
 from lab.explore.session import explore
-from lab.explore.worker import default_points
 from lab.run import run_scenario
 from tests.lab.explore.test_explore import report
 
