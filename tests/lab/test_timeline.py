@@ -401,13 +401,14 @@ def test_the_end_of_a_run_that_uses_its_budget() -> None:
 def test_steps_of_one_thread_pass_over_the_others(arch: str) -> None:
     line = timeline("faq_nested_call", arch)
     line.seek_end()
+    line.seek(0)
+    ran: list[tuple[Instant, int | None]] = []
+    while line.at != line.end:
+        ran.append((line.at, line.running))
+        line.step()
+    line.seek_end()
     for thread in line.threads():
-        line.seek(0)
-        own: list[Instant] = []
-        while line.at != line.end:
-            if line.running == thread:
-                own.append(line.at)
-            line.step()
+        own = [at for at, running in ran if running == thread]
         line.seek(0)
         there: list[Instant] = []
         while (at := line.next_of(thread)) != line.end:
